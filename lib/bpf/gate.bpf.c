@@ -1,0 +1,390 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Gate: sees rmdir on cgroupfs before it happens and answers EBUSY while a covered cgroup that
+ * is still charged with memory is being settled by the daemon.
+ *
+ * It fails open by itself, at every turn: no covering policy, nothing charged, the daemon's
+ * heartbeat stale, too many held, the ring buffer full, the hold limit passed: the removal goes
+ * through.  The programs are attached through links that die with the daemon.
+ *
+ * Removal and reuse must not cross.  A service manager that starts a unit again first calls
+ * mkdir on the cgroup (and finds it exists), later puts a process into it; removing the cgroup
+ * between the two would fail the start.  So mkdir calls are watched from their very beginning:
+ * do_mkdirat() is entered before the parent directory is locked, and this program's answer to
+ * the daemon's rmdir is given with that lock held.  Either the mkdir is seen here and the daemon
+ * is put off, or the mkdir comes after the removal and creates a new cgroup.
+ */
+#include "kernel.h"
+#include "gate.h"
+
+#include <asm-generic/errno-base.h>
+
+char LICENSE[] SEC("license") = "GPL";
+
+#define CGROUP2_SUPER_MAGIC 0x63677270	/* include/uapi/linux/magic.h */
+#define MAX_ANCESTORS 64		/* deeper than this below its slice: let go */
+
+struct gate_settings settings;
+struct gate_counters counters;
+__u64 unseen_ns;	/* last mkdir whose name was not looked at */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64);
+	__type(value, struct gate_policy);
+} policy SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, GATE_HELD_LIMIT);
+	__type(key, __u64);
+	__type(value, struct gate_held);
+} held SEC(".maps");
+
+/* Hash of the names of held cgroups -> when somebody last asked to create such a name. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4 * GATE_HELD_LIMIT);
+	__type(key, __u64);
+	__type(value, __u64);
+} name_seen SEC(".maps");
+
+/* When a cgroup was removed, by id, until it is released: "zombie since". */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_COMMON_LRU);
+	__type(key, __u64);
+	__type(value, __u64);
+} dying_since SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 512 * 1024);
+} events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, __u32);
+	__type(value, char[GATE_PATH_MAX]);
+} path_scratch SEC(".maps");
+
+#define count(what) __sync_fetch_and_add(&counters.what, 1)
+
+/* Clocks of two CPUs may disagree by a little: what lies ahead of now is no age at all. */
+static __always_inline __u64 since(__u64 now, __u64 then)
+{
+	return (__s64)(now - then) > 0 ? now - then : 0;
+}
+
+static __always_inline bool daemon_alive(__u64 now)
+{
+	return since(now, settings.heartbeat_ns) <= settings.heartbeat_max_ns;
+}
+
+static __always_inline struct kernfs_node *kn_parent(struct kernfs_node *kn)
+{
+	struct kernfs_node___rcu *rcu = (void *)kn;
+
+	if (bpf_core_field_exists(kn->parent))
+		return BPF_CORE_READ(kn, parent);
+	return BPF_CORE_READ(rcu, __parent);
+}
+
+static __always_inline bool name_excluded(struct kernfs_node *kn)
+{
+	__u64 name[GATE_NAME_WORDS] = {};
+	__u32 i;
+
+	bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(kn, name));
+	for (i = 0; i < GATE_NAMES_MAX && i < settings.names_len; i++) {
+		const struct gate_name *n = &settings.names[i];
+
+		if ((name[0] & n->mask[0]) == n->pattern[0] && (name[1] & n->mask[1]) == n->pattern[1])
+			return true;
+	}
+	return false;
+}
+
+enum cover { COVER_NO, COVER_YES, COVER_EXCLUDED };
+
+/* The nearest ancestor with a policy decides, unless a name on the way there says container. */
+static __always_inline enum cover covered(struct kernfs_node *kn)
+{
+	struct gate_policy *p;
+	bool excluded = false;
+	__u64 id;
+	int i;
+
+	for (i = 0; i < MAX_ANCESTORS && kn; i++) {
+		id = BPF_CORE_READ(kn, id);
+		p = bpf_map_lookup_elem(&policy, &id);
+		if (p)
+			return !p->hold ? COVER_NO : excluded ? COVER_EXCLUDED : COVER_YES;
+		if (!excluded)
+			excluded = name_excluded(kn);
+		kn = kn_parent(kn);
+	}
+	return COVER_NO;
+}
+
+/* FNV-1a over the last component of a path; a trailing slash does not end it. */
+static __always_inline __u64 hash_last(const char *path)
+{
+	__u64 hash = 0xcbf29ce484222325;
+	bool fresh = false;
+	int i;
+
+	for (i = 0; i < GATE_PATH_MAX && path[i]; i++) {
+		if (path[i] == '/') {
+			fresh = true;
+			continue;
+		}
+		if (fresh)
+			hash = 0xcbf29ce484222325;
+		fresh = false;
+		hash = (hash ^ (__u8)path[i]) * 0x100000001b3;
+	}
+	return hash;
+}
+
+static __always_inline int send_event(__u64 id, __u32 kind, __u64 now, __u64 usage, __u64 swap)
+{
+	struct gate_event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+
+	if (!e) {
+		count(lost_events);
+		return -ENOSPC;
+	}
+	e->ts_ns = now;
+	e->cgroup_id = id;
+	e->usage_pages = usage;
+	e->swap_pages = swap;
+	e->kind = kind;
+	e->pad = 0;
+	bpf_ringbuf_submit(e, 0);
+	return 0;
+}
+
+/* Enters a cgroup into the map of held ones, with everything a later answer needs. */
+static __always_inline int hold(struct kernfs_node *kn, __u64 id, __u32 state, __u64 now)
+{
+	struct gate_held h = { .since_ns = now, .state = state, .refused = 1 };
+	__u32 slot = 1;
+	__u64 never = 0;
+	char *name = bpf_map_lookup_elem(&path_scratch, &slot);
+
+	if (!name || bpf_probe_read_kernel_str(name, GATE_PATH_MAX, BPF_CORE_READ(kn, name)) < 0)
+		return -EINVAL;
+	h.name_hash = hash_last(name);
+	/* The name is watched before the entry exists: no mkdir can fall between. */
+	if (bpf_map_update_elem(&name_seen, &h.name_hash, &never, BPF_ANY))
+		return -ENOSPC;
+	if (bpf_map_update_elem(&held, &id, &h, BPF_NOEXIST))
+		return -ENOSPC;
+	__sync_fetch_and_add(&counters.held_now, 1);
+	return 0;
+}
+
+static __always_inline void forget(__u64 id)
+{
+	if (!bpf_map_delete_elem(&held, &id))
+		__sync_fetch_and_add(&counters.held_now, -1);
+}
+
+/* The daemon removes what it has settled, unless somebody wants the cgroup back. */
+static __always_inline int answer_daemon(struct gate_held *h, __u64 now)
+{
+	__u64 *seen = bpf_map_lookup_elem(&name_seen, &h->name_hash);
+	__u64 hash = h->name_hash;
+
+	if (!seen) {
+		/* Evicted: what was seen is not known, so it counts as seen just now. */
+		bpf_map_update_elem(&name_seen, &hash, &now, BPF_ANY);
+		count(reuse_waits);
+		return -EBUSY;
+	}
+	if (unseen_ns && since(now, unseen_ns) < settings.reuse_grace_ns) {
+		count(reuse_waits);
+		return -EBUSY;
+	}
+	if (*seen && since(now, *seen) < settings.reuse_grace_ns) {
+		count(reuse_waits);
+		return -EBUSY;
+	}
+	return 0;
+}
+
+/* Somebody tries again to remove what is held already. */
+static __always_inline int answer_again(struct gate_held *h, __u64 id, __u64 now)
+{
+	if (h->state != GATE_HELD)
+		return 0;
+	if (!daemon_alive(now)) {
+		count(stale);
+		return 0;
+	}
+	if (since(now, h->since_ns) > settings.hold_max_ns) {
+		count(expired);
+		send_event(id, GATE_EV_EXPIRED, now, 0, 0);
+		return 0;
+	}
+	h->refused++;
+	count(refused);
+	return -EBUSY;
+}
+
+/* A covered cgroup with live ones below: the kernel will refuse; note it if that is our doing. */
+static __always_inline void note_parent(struct kernfs_node *kn, __u64 id, __u64 now)
+{
+	if (!counters.held_now || counters.held_now >= settings.held_max)
+		return;
+	if (covered(kn) != COVER_YES || hold(kn, id, GATE_PARENT, now))
+		return;
+	if (send_event(id, GATE_EV_PARENT, now, 0, 0))
+		forget(id);
+}
+
+static __always_inline int answer_first(struct kernfs_node *kn, __u64 id, __u64 now,
+					struct mem_cgroup *memcg)
+{
+	__u64 usage = BPF_CORE_READ(memcg, memory.usage.counter);
+	__u64 swap = BPF_CORE_READ(memcg, swap.usage.counter);
+	enum cover c = covered(kn);
+
+	if (c == COVER_NO)
+		return 0;
+	if (c == COVER_EXCLUDED) {
+		count(excluded);
+		return 0;
+	}
+	if (!usage && !swap) {
+		count(empty);
+		return 0;
+	}
+	if (counters.held_now >= settings.held_max) {
+		count(over_limit);
+		return 0;
+	}
+	if (hold(kn, id, GATE_HELD, now))
+		return 0;
+	if (send_event(id, GATE_EV_HELD, now, usage, swap)) {
+		forget(id);
+		return 0;
+	}
+	count(held_total);
+	count(refused);
+	return -EBUSY;
+}
+
+static __always_inline struct mem_cgroup *memcg_of(struct cgroup *cgrp)
+{
+	struct cgroup_subsys_state *css;
+	__u32 i = bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id);
+
+	if (bpf_probe_read_kernel(&css, sizeof(css), &cgrp->subsys[i]))
+		return NULL;
+	return (void *)css;	/* css is the first member of mem_cgroup: checked at start */
+}
+
+static __always_inline int on_rmdir(struct dentry *dentry)
+{
+	struct kernfs_node *kn = dentry->d_inode->i_private;
+	__u64 now = bpf_ktime_get_ns();
+	struct mem_cgroup *memcg;
+	struct gate_held *h;
+	struct cgroup *cgrp;
+	__u64 id;
+
+	id = BPF_CORE_READ(kn, id);
+	cgrp = BPF_CORE_READ(kn, priv);
+	if (BPF_CORE_READ(cgrp, nr_populated_csets) + BPF_CORE_READ(cgrp, nr_populated_domain_children) +
+	    BPF_CORE_READ(cgrp, nr_populated_threaded_children))
+		return 0;	/* in use: the kernel refuses, or the process will never exist */
+
+	h = bpf_map_lookup_elem(&held, &id);
+	if (h && (__u32)(bpf_get_current_pid_tgid() >> 32) == settings.daemon_pid)
+		return answer_daemon(h, now);
+	if (h)
+		return answer_again(h, id, now);
+	if (!daemon_alive(now)) {
+		if (settings.heartbeat_ns)
+			count(stale);
+		return 0;
+	}
+	if (BPF_CORE_READ(cgrp, nr_descendants)) {
+		note_parent(kn, id, now);
+		return 0;
+	}
+	memcg = memcg_of(cgrp);
+	return memcg ? answer_first(kn, id, now, memcg) : 0;
+}
+
+SEC("lsm/inode_rmdir")
+int BPF_PROG(gate_lsm, struct inode *dir, struct dentry *dentry, int ret)
+{
+	if (ret || dir->i_sb->s_magic != CGROUP2_SUPER_MAGIC)
+		return ret;
+	return on_rmdir(dentry);
+}
+
+SEC("fmod_ret/security_inode_rmdir")
+int BPF_PROG(gate_fmod_ret, struct inode *dir, struct dentry *dentry, int ret)
+{
+	if (ret || dir->i_sb->s_magic != CGROUP2_SUPER_MAGIC)
+		return ret;
+	return on_rmdir(dentry);
+}
+
+/* Somebody asks for a name that is held: keep off it for a while. */
+SEC("fentry/do_mkdirat")
+int BPF_PROG(watch_mkdir, int dfd, struct filename *name)
+{
+	__u64 now, hash, *seen;
+	__u32 slot = 0;
+	char *path;
+	long len;
+
+	if (!counters.held_now)
+		return 0;
+	path = bpf_map_lookup_elem(&path_scratch, &slot);
+	if (!path)
+		return 0;
+	len = bpf_probe_read_kernel_str(path, GATE_PATH_MAX, name->name);
+	if (len < 0 || len >= GATE_PATH_MAX) {
+		unseen_ns = bpf_ktime_get_ns();	/* too long to tell: it could be any of them */
+		return 0;
+	}
+	hash = hash_last(path);
+	seen = bpf_map_lookup_elem(&name_seen, &hash);
+	if (!seen)
+		return 0;
+	now = bpf_ktime_get_ns();
+	*seen = now;
+	return 0;
+}
+
+SEC("tp_btf/cgroup_rmdir")
+int BPF_PROG(watch_rmdir, struct cgroup *cgrp)
+{
+	__u64 now = bpf_ktime_get_ns();
+	__u64 id = cgrp->kn->id;
+
+	bpf_map_update_elem(&dying_since, &id, &now, BPF_ANY);
+	if (counters.held_now && bpf_map_lookup_elem(&held, &id)) {
+		forget(id);
+		send_event(id, GATE_EV_GONE, now, 0, 0);
+	}
+	return 0;
+}
+
+SEC("tp_btf/cgroup_release")
+int BPF_PROG(watch_release, struct cgroup *cgrp)
+{
+	__u64 id = cgrp->kn->id;
+
+	bpf_map_delete_elem(&dying_since, &id);
+	return 0;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * One live cgroup, named by its id.  A path can come to mean another cgroup at any moment; an id
+ * (the kernfs node's 64-bit number, what stat calls the inode) never does within one boot.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct mcr_hierarchy;
+
+/*
+ * Opens the directory of the live cgroup with this id. Returns the fd, which the caller closes;
+ * -ESTALE or -ENOENT when no live cgroup has it; -EPERM without CAP_DAC_READ_SEARCH.
+ */
+int mcr_cgroup_open_id(const struct mcr_hierarchy *h, uint64_t id);
+
+/* Opens by path below the root ("/system.slice/x.service"); refuses "..". fd or errno. */
+int mcr_cgroup_open_path(const struct mcr_hierarchy *h, const char *path);
+
+/* The id of an open cgroup directory. 0 or errno. */
+int mcr_cgroup_id(int fd, uint64_t *ret);
+
+/*
+ * Its path below the root ("/" for the root), allocated.  0, -ENOMEM, or -ENOENT when it was
+ * removed.  Only for showing to people and for choosing policy: act by fd.
+ */
+int mcr_cgroup_path(const struct mcr_hierarchy *h, int fd, char **ret);
+
+/* 1 or 0: are there processes in it or below? -ENODEV when it was removed, or another errno. */
+int mcr_cgroup_populated(int fd);
+
+/* Number of live cgroups below it. 0 or errno. */
+int mcr_cgroup_descendants(int fd, uint64_t *ret);
+
+/* What user pages and swap it is charged, from memory.stat; kernel memory is left out: it does not pin. */
+struct mcr_charge {
+	uint64_t file_bytes;		/* page cache, shmem_bytes included */
+	uint64_t shmem_bytes;		/* tmpfs, shared memory */
+	uint64_t anon_bytes;
+	uint64_t dirty_bytes;		/* dirty or under writeback */
+	uint64_t swap_bytes;
+};
+/* 0, -ENODEV when it was removed, or another errno. */
+int mcr_cgroup_charge(int fd, struct mcr_charge *ret);
+
+/*
+ * Removes the live cgroup with this id, after checking that its name still leads to it.
+ * 0; -ESTALE or -ENOENT: gone already; -EBUSY: in use, or wanted back; or another errno.
+ */
+int mcr_cgroup_remove(const struct mcr_hierarchy *h, uint64_t id);

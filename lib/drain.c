@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "drain.h"
+
+#include <fcntl.h>
+
+#include "fileio.h"
+#include "hierarchy.h"
+#include "reclaim.h"
+#include "restore.h"
+#include "sync.h"
+#include "util.h"
+
+bool mcr_drain_worth_retry(const struct mcr_charge *left)
+{
+	return left->file_bytes > left->shmem_bytes;
+}
+
+bool mcr_drain_is_empty(const struct mcr_charge *left)
+{
+	return left->file_bytes == 0 && left->anon_bytes == 0 && left->swap_bytes == 0;
+}
+
+static bool swap_is_on(void)
+{
+	char meminfo[8192];
+	uint64_t kib;
+
+	return mcr_read_at(AT_FDCWD, "/proc/meminfo", meminfo, sizeof(meminfo)) >= 0 &&
+	       mcr_keyed_u64(meminfo, "SwapTotal", &kib) == 0 && kib > 0;
+}
+
+/* Forbids swap to the whole batch for the time of the drain. */
+static int forbid_swap(const struct mcr_drain_opts *o, const uint64_t *ids, size_t n, struct mcr_restore **ret)
+{
+	auto_(mcr_restore_freep) struct mcr_restore *journal = NULL;
+	int r = mcr_restore_new(o->h, o->journal_dir_fd, MCR_DRAIN_JOURNAL, &journal);
+
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		auto_(closep) int fd = mcr_cgroup_open_id(o->h, ids[i]);
+
+		if (fd < 0)
+			continue;	/* gone: its report will say so */
+		r = mcr_restore_add(journal, fd, "memory.swap.max", "0");
+		if (r == -ENOENT || r == -ENODEV)
+			r = 0;
+	}
+	if (r == 0)
+		r = mcr_restore_apply(journal);
+	if (r < 0 && journal)
+		mcr_restore_undo(journal);
+	if (r == 0)
+		*ret = steal_ptr(journal);
+	return r;
+}
+
+static struct mcr_drain_report drain_one(const struct mcr_drain_opts *o, uint64_t id, bool swappiness_key)
+{
+	const struct mcr_reclaim_opts opts = {
+		.step_bytes = o->step_bytes, .max_bytes = o->max_bytes, .only_empty = true,
+		.swappiness_key = swappiness_key,
+	};
+	struct mcr_drain_report rep = { .id = id };
+	struct mcr_reclaim_result res = { 0 };
+	auto_(closep) int fd = mcr_cgroup_open_id(o->h, id);
+
+	rep.error = fd < 0 ? fd : mcr_reclaim(fd, &opts, &res);
+	if (rep.error == 0)
+		rep.error = mcr_cgroup_charge(fd, &rep.left);
+	rep.freed_bytes = res.freed_bytes;
+	return rep;
+}
+
+int mcr_drain(const struct mcr_drain_opts *o, const uint64_t *ids, size_t n,
+	      int (*report)(const struct mcr_drain_report *report, void *userdata), void *userdata)
+{
+	auto_(mcr_restore_freep) struct mcr_restore *journal = NULL;
+	bool key = mcr_reclaim_has_swappiness(mcr_hierarchy_fd(o->h)) > 0;
+	int r = 0, undo;
+
+	if (o->sync)
+		mcr_sync_filesystems();
+	if (!key && swap_is_on())
+		r = forbid_swap(o, ids, n, &journal);
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		struct mcr_drain_report rep = drain_one(o, ids[i], key);
+
+		r = report(&rep, userdata);
+	}
+	undo = journal ? mcr_restore_undo(journal) : 0;
+	return r < 0 ? r : undo;
+}

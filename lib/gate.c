@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "gate.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "bpf/gate.h"
+#include "bpf/gate.skel.h"
+#include "fileio.h"
+#include "util.h"
+
+#define PIN_NAME "held"
+
+struct mcr_gate {
+	struct gate_bpf *skel;
+	struct ring_buffer *ring;
+	mcr_gate_handler handler;
+	void *userdata;
+	enum mcr_gate_how how;
+	uint64_t page_size;
+};
+
+bool mcr_gate_lsm_active(void)
+{
+	char list[512];
+	char *save, *word;
+
+	if (mcr_read_at(AT_FDCWD, "/sys/kernel/security/lsm", list, sizeof(list)) < 0)
+		return false;
+	for (word = strtok_r(list, ",", &save); word; word = strtok_r(NULL, ",", &save))
+		if (strcmp(word, "bpf") == 0)
+			return true;
+	return false;
+}
+
+static int on_record(void *ctx, void *data, size_t size)
+{
+	const struct mcr_gate *g = ctx;
+	const struct gate_event *e = data;
+	struct mcr_gate_event event;
+
+	if (size < sizeof(*e))
+		return 0;
+	event = (struct mcr_gate_event){
+		.kind = (enum mcr_gate_event_kind)e->kind,
+		.id = e->cgroup_id,
+		.at_ns = e->ts_ns,
+		.usage_bytes = e->usage_pages * g->page_size,
+		.swap_bytes = e->swap_pages * g->page_size,
+	};
+	g->handler(&event, g->userdata);
+	return 0;
+}
+
+static void set_up(struct mcr_gate *g, const struct mcr_gate_opts *o)
+{
+	struct gate_settings *s = &g->skel->bss->settings;
+
+	s->heartbeat_max_ns = o->heartbeat_max_ns;
+	s->hold_max_ns = o->hold_max_ns;
+	s->reuse_grace_ns = o->reuse_grace_ns;
+	s->held_max = o->held_max < GATE_HELD_LIMIT ? o->held_max : GATE_HELD_LIMIT;
+	s->daemon_pid = getpid();
+}
+
+/* Uses the pinned map of a predecessor if it is of our layout; makes and pins a new one otherwise. */
+static int pin_held(struct mcr_gate *g, const char *pin_dir)
+{
+	auto_(freep) char *path = NULL;
+	int r;
+
+	if (asprintf(&path, "%s/" PIN_NAME, pin_dir) < 0)
+		return -ENOMEM;
+	r = bpf_map__set_pin_path(g->skel->maps.held, path);
+	if (r == 0)
+		r = gate_bpf__load(g->skel);
+	return r;
+}
+
+static int load(struct mcr_gate *g, const struct mcr_gate_opts *o, bool lsm)
+{
+	int r;
+
+	ring_buffer__free(g->ring);
+	g->ring = NULL;
+	gate_bpf__destroy(g->skel);
+	g->skel = gate_bpf__open();
+	if (!g->skel)
+		return -errno;
+	g->how = lsm ? MCR_GATE_LSM : MCR_GATE_FMOD_RET;
+	bpf_program__set_autoload(g->skel->progs.gate_lsm, lsm);
+	bpf_program__set_autoload(g->skel->progs.gate_fmod_ret, !lsm);
+	set_up(g, o);
+	r = o->pin_dir ? pin_held(g, o->pin_dir) : gate_bpf__load(g->skel);
+	if (r < 0)
+		return r;
+	g->ring = ring_buffer__new(bpf_map__fd(g->skel->maps.events), on_record, g, NULL);
+	return g->ring ? 0 : -errno;
+}
+
+static void count_held(struct mcr_gate *g)
+{
+	auto_(freep) uint64_t *ids = NULL;
+	int n = mcr_gate_list_held(g, &ids);
+
+	g->skel->bss->counters.held_now = n > 0 ? n : 0;
+}
+
+static int attach(struct mcr_gate *g)
+{
+	count_held(g);
+	return gate_bpf__attach(g->skel);
+}
+
+static const char *why_refused(int error)
+{
+	switch (-error) {
+	case EPERM:
+	case EACCES:
+		return "tracing BPF is refused: kernel lockdown, or CAP_BPF and CAP_PERFMON are missing";
+	case ENOENT:
+	case ESRCH:
+		return "the kernel has no BTF, or lacks one of security_inode_rmdir and do_mkdirat";
+	default:
+		return "the kernel takes neither the LSM nor the fmod_ret program";
+	}
+}
+
+int mcr_gate_new(const struct mcr_gate_opts *opts, mcr_gate_handler handler, void *userdata,
+		 struct mcr_gate **ret, const char **ret_why)
+{
+	auto_(mcr_gate_freep) struct mcr_gate *g = calloc(1, sizeof(*g));
+	int r = -EOPNOTSUPP;
+
+	if (!g)
+		return -ENOMEM;
+	g->handler = handler;
+	g->userdata = userdata;
+	g->page_size = sysconf(_SC_PAGESIZE);
+	if (!opts->force_fmod_ret && mcr_gate_lsm_active()) {
+		r = load(g, opts, true);
+		if (r == 0)
+			r = attach(g);
+	}
+	if (r < 0) {
+		r = load(g, opts, false);
+		if (r == 0)
+			r = attach(g);
+	}
+	if (r < 0) {
+		if (ret_why)
+			*ret_why = why_refused(r);
+		return r;
+	}
+	*ret = steal_ptr(g);
+	return 0;
+}
+
+struct mcr_gate *mcr_gate_free(struct mcr_gate *g)
+{
+	if (!g)
+		return NULL;
+	ring_buffer__free(g->ring);
+	gate_bpf__destroy(g->skel);
+	free(g);
+	return NULL;
+}
+
+enum mcr_gate_how mcr_gate_how(const struct mcr_gate *g)
+{
+	return g->how;
+}
+
+const char *mcr_gate_how_name(enum mcr_gate_how how)
+{
+	return how == MCR_GATE_LSM ? "lsm" : "fmod_ret";
+}
+
+void mcr_gate_heartbeat(struct mcr_gate *g)
+{
+	__atomic_store_n(&g->skel->bss->settings.heartbeat_ns, mcr_now_ns(), __ATOMIC_RELAXED);
+}
+
+void mcr_gate_reset(struct mcr_gate *g, const struct mcr_gate_opts *opts)
+{
+	__atomic_store_n(&g->skel->bss->settings.heartbeat_ns, 0, __ATOMIC_SEQ_CST);
+	g->skel->bss->settings.names_len = 0;
+	set_up(g, opts);
+}
+
+void mcr_gate_unpin(struct mcr_gate *g)
+{
+	if (bpf_map__is_pinned(g->skel->maps.held))
+		bpf_map__unpin(g->skel->maps.held, NULL);
+}
+
+int mcr_gate_cover(struct mcr_gate *g, uint64_t id, bool hold)
+{
+	const struct gate_policy p = { .hold = hold };
+
+	return bpf_map__update_elem(g->skel->maps.policy, &id, sizeof(id), &p, sizeof(p), BPF_ANY);
+}
+
+int mcr_gate_uncover(struct mcr_gate *g, uint64_t id)
+{
+	return bpf_map__delete_elem(g->skel->maps.policy, &id, sizeof(id), 0);
+}
+
+int mcr_gate_except_prefix(struct mcr_gate *g, const char *prefix)
+{
+	struct gate_settings *s = &g->skel->bss->settings;
+	size_t len = strlen(prefix);
+	struct gate_name *n;
+
+	if (len == 0 || len > sizeof(n->pattern))
+		return -E2BIG;
+	if (s->names_len == GATE_NAMES_MAX)
+		return -ENOSPC;
+	n = &s->names[s->names_len];
+	memset(n, 0, sizeof(*n));
+	memcpy(n->pattern, prefix, len);
+	memset(n->mask, 0xff, len);
+	s->names_len++;
+	return 0;
+}
+
+int mcr_gate_fd(const struct mcr_gate *g)
+{
+	return ring_buffer__epoll_fd(g->ring);
+}
+
+int mcr_gate_dispatch(struct mcr_gate *g)
+{
+	int r = ring_buffer__consume(g->ring);
+
+	return r < 0 ? r : 0;
+}
+
+void mcr_gate_forget(struct mcr_gate *g, uint64_t id)
+{
+	if (bpf_map__delete_elem(g->skel->maps.held, &id, sizeof(id), 0) == 0)
+		__atomic_sub_fetch(&g->skel->bss->counters.held_now, 1, __ATOMIC_RELAXED);
+}
+
+int mcr_gate_list_held(const struct mcr_gate *g, uint64_t **ret_ids)
+{
+	uint64_t *ids = calloc(GATE_HELD_LIMIT, sizeof(*ids));
+	uint64_t key, next;
+	void *prev = NULL;
+	int n = 0;
+
+	if (!ids)
+		return -ENOMEM;
+	while (n < GATE_HELD_LIMIT &&
+	       bpf_map__get_next_key(g->skel->maps.held, prev, &next, sizeof(next)) == 0) {
+		ids[n++] = key = next;
+		prev = &key;
+	}
+	*ret_ids = ids;
+	return n;
+}
+
+uint64_t mcr_gate_dying_since(const struct mcr_gate *g, uint64_t id)
+{
+	uint64_t since = 0;
+
+	bpf_map__lookup_elem(g->skel->maps.dying_since, &id, sizeof(id), &since, sizeof(since), 0);
+	return since;
+}
+
+void mcr_gate_counters(const struct mcr_gate *g, struct mcr_gate_counters *ret)
+{
+	const struct gate_counters *c = &g->skel->bss->counters;
+
+	*ret = (struct mcr_gate_counters){
+		.held_now = c->held_now, .held_total = c->held_total, .refused = c->refused,
+		.empty = c->empty, .excluded = c->excluded, .over_limit = c->over_limit, .stale = c->stale,
+		.expired = c->expired, .lost_events = c->lost_events, .reuse_waits = c->reuse_waits,
+	};
+}

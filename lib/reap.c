@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "reap.h"
+
+#include "census.h"
+#include "config.h"
+#include "sync.h"
+#include "util.h"
+
+static int count_anchor(struct mcr_reap_anchor **anchors, size_t *n, const struct mcr_zombie *z)
+{
+	struct mcr_reap_anchor *bigger;
+
+	for (size_t i = *n; i > 0; i--) {	/* the census goes subtree by subtree: mostly the last */
+		if ((*anchors)[i - 1].id == z->anchor_id) {
+			(*anchors)[i - 1].zombies++;
+			return 0;
+		}
+	}
+	bigger = realloc(*anchors, (*n + 1) * sizeof(*bigger));
+	if (!bigger)
+		return -ENOMEM;
+	*anchors = bigger;
+	bigger[(*n)++] = (struct mcr_reap_anchor){ .id = z->anchor_id, .path = z->anchor, .zombies = 1 };
+	return 0;
+}
+
+int mcr_reap_plan(const struct mcr_census *census, const struct mcr_config *config, mcr_reap_filter filter,
+		  void *userdata, struct mcr_reap_anchor **ret)
+{
+	auto_(freep) struct mcr_reap_anchor *anchors = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < census->n; i++) {
+		const struct mcr_zombie *z = &census->zombies[i];
+
+		/* Its live ancestor must be ours too: that is where reclaim happens. */
+		if (!z->anchor_id || !mcr_config_covers(config, z->path) || !mcr_config_covers(config, z->anchor))
+			continue;
+		if (filter && !filter(z, userdata))
+			continue;
+		if (count_anchor(&anchors, &n, z) < 0)
+			return -ENOMEM;
+	}
+	*ret = steal_ptr(anchors);
+	return n;
+}
+
+/* One pass over the anchors that are not done; *todo is what may still be asked for. */
+static int pass(const struct mcr_reap_opts *o, const struct mcr_reap_anchor *anchors, size_t n, bool *done,
+		unsigned int number, uint64_t *todo,
+		int (*report)(const struct mcr_reap_report *report, void *userdata), void *userdata)
+{
+	uint64_t step = o->shield.step_bytes ? o->shield.step_bytes : 32ULL << 20;
+
+	for (size_t i = 0; i < n && *todo > 0; i++) {
+		struct mcr_reap_report rep = { .anchor_id = anchors[i].id, .pass = number };
+		struct mcr_shield_opts s = o->shield;
+		int r;
+
+		if (done[i])
+			continue;
+		s.max_bytes = *todo;
+		rep.error = mcr_shield_reclaim(o->h, anchors[i].id, &s, &rep.result);
+		*todo -= rep.result.writes * step < *todo ? rep.result.writes * step : *todo;
+		done[i] = rep.error < 0 || rep.result.dying_after == 0;
+		r = report(&rep, userdata);
+		if (r < 0)
+			return r;
+		if (rep.result.stopped)
+			*todo = 0;
+	}
+	return 0;
+}
+
+int mcr_reap(const struct mcr_reap_opts *o, const struct mcr_reap_anchor *anchors, size_t n,
+	     int (*report)(const struct mcr_reap_report *report, void *userdata), void *userdata)
+{
+	auto_(freep) bool *done = calloc(n + 1, sizeof(*done));
+	uint64_t todo = o->shield.max_bytes;
+	int r;
+
+	if (!done)
+		return -ENOMEM;
+	r = pass(o, anchors, n, done, 1, &todo, report, userdata);
+	if (r < 0 || !o->sync || todo == 0)
+		return r;
+	for (size_t i = 0; i < n; i++) {
+		if (!done[i]) {
+			mcr_sync_filesystems();
+			mcr_release_writeback(o->h);
+			return pass(o, anchors, n, done, 2, &todo, report, userdata);
+		}
+	}
+	return 0;
+}

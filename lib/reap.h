@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Reaping zombies that exist: which live ancestors to open, and shielded reclaim on each of them.
+ * Shared by the daemon and `memcg-reaper reap`.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "shield.h"
+
+struct mcr_census;
+struct mcr_config;
+struct mcr_zombie;
+
+/* A live cgroup to open, and how many zombies that may be reaped hang directly below it. */
+struct mcr_reap_anchor {
+	uint64_t id;
+	const char *path;	/* lives as long as the census */
+	size_t zombies;
+};
+
+/* Says of a zombie that policy covers whether to try it now. */
+typedef bool (*mcr_reap_filter)(const struct mcr_zombie *z, void *userdata);
+
+/*
+ * The anchors of the zombies that policy covers and the filter (NULL: all) lets pass.
+ * *ret is allocated. Their number, or -ENOMEM.
+ */
+int mcr_reap_plan(const struct mcr_census *census, const struct mcr_config *config, mcr_reap_filter filter,
+		  void *userdata, struct mcr_reap_anchor **ret);
+
+struct mcr_reap_opts {
+	const struct mcr_hierarchy *h;
+	struct mcr_shield_opts shield;
+	bool sync;		/* write dirty pages out before a second try, once (sync.h) */
+};
+
+/* What one try on one anchor did; sent through the worker's pipe as it is. */
+struct mcr_reap_report {
+	uint64_t anchor_id;
+	int error;
+	unsigned int pass;	/* 1, or 2 after the sync */
+	struct mcr_shield_result result;
+};
+
+/*
+ * Shielded reclaim on each anchor; then, where something was left, a sync and a second try.
+ * Stops at shield.max_bytes in all, or when memory pressure rises.  Blocks: call it in a worker.
+ * 0, or what report() returned.
+ */
+int mcr_reap(const struct mcr_reap_opts *o, const struct mcr_reap_anchor *anchors, size_t n,
+	     int (*report)(const struct mcr_reap_report *report, void *userdata), void *userdata);
