@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "held.h"
+
+#include <string.h>
+
+#include "util.h"
+
+/* 0 is "means nothing here", so entries are the state plus one. */
+#define TO(state) (HELD_##state + 1)
+
+static const unsigned char transitions[HELD_STATES][HELD_EVENTS] = {
+	[HELD_HELD] = {
+		[HELD_EV_DRAIN] = TO(DRAINING),
+		[HELD_EV_EMPTY] = TO(SETTLED),
+		[HELD_EV_LIMIT] = TO(SETTLED),
+		[HELD_EV_POPULATED] = TO(REUSED),
+		[HELD_EV_GONE] = TO(REMOVED),
+	},
+	[HELD_DRAINING] = {
+		[HELD_EV_EMPTY] = TO(SETTLED),
+		[HELD_EV_LEFT] = TO(PAUSED),
+		[HELD_EV_STUCK] = TO(SETTLED),
+		[HELD_EV_FAILED] = TO(PAUSED),
+		[HELD_EV_LIMIT] = TO(SETTLED),
+		[HELD_EV_POPULATED] = TO(REUSED),
+		[HELD_EV_GONE] = TO(REMOVED),
+	},
+	[HELD_PAUSED] = {
+		[HELD_EV_EMPTY] = TO(SETTLED),
+		[HELD_EV_DUE] = TO(HELD),
+		[HELD_EV_LIMIT] = TO(SETTLED),
+		[HELD_EV_POPULATED] = TO(REUSED),
+		[HELD_EV_GONE] = TO(REMOVED),
+	},
+	[HELD_SETTLED] = {
+		[HELD_EV_POPULATED] = TO(REUSED),
+		[HELD_EV_GONE] = TO(REMOVED),
+	},
+	[HELD_PARENT] = {
+		[HELD_EV_CHILDLESS] = TO(HELD),
+		[HELD_EV_POPULATED] = TO(REUSED),
+		[HELD_EV_GONE] = TO(REMOVED),
+	},
+};
+
+static const char *const state_names[HELD_STATES] = {
+	[HELD_HELD] = "held",
+	[HELD_DRAINING] = "draining",
+	[HELD_PAUSED] = "paused",
+	[HELD_SETTLED] = "settled",
+	[HELD_PARENT] = "parent",
+	[HELD_REMOVED] = "removed",
+	[HELD_REUSED] = "reused",
+};
+
+enum held_state held_next(enum held_state state, enum held_event event)
+{
+	unsigned char to = transitions[state][event];
+
+	return to ? (enum held_state)(to - 1) : state;
+}
+
+const char *held_state_name(enum held_state state)
+{
+	return state_names[state];
+}
+
+struct held *held_add(struct held_table *t, uint64_t id, const char *path, enum held_state state, uint64_t now_ns)
+{
+	struct held *h;
+
+	if (t->n == t->size) {
+		size_t size = t->size ? t->size * 2 : 64;
+		struct held **bigger = realloc(t->at, size * sizeof(*bigger));
+
+		if (!bigger)
+			return NULL;
+		t->at = bigger;
+		t->size = size;
+	}
+	h = calloc(1, sizeof(*h));
+	if (!h)
+		return NULL;
+	h->path = strdup(path);
+	if (!h->path) {
+		free(h);
+		return NULL;
+	}
+	h->id = id;
+	h->state = state;
+	h->since_ns = now_ns;
+	t->at[t->n++] = h;
+	return h;
+}
+
+struct held *held_find(const struct held_table *t, uint64_t id)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (t->at[i]->id == id)
+			return t->at[i];
+	return NULL;
+}
+
+void held_drop(struct held_table *t, struct held *h)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		if (t->at[i] == h) {
+			t->at[i] = t->at[--t->n];
+			break;
+		}
+	}
+	free(h->path);
+	free(h);
+}
+
+void held_table_clear(struct held_table *t)
+{
+	while (t->n > 0)
+		held_drop(t, t->at[t->n - 1]);
+	free(t->at);
+	*t = (struct held_table){ 0 };
+}
+
+uint64_t held_next_due(const struct held_table *t, uint64_t hold_max_ns)
+{
+	uint64_t due = UINT64_MAX;
+
+	for (size_t i = 0; i < t->n; i++) {
+		const struct held *h = t->at[i];
+		uint64_t at = h->since_ns + hold_max_ns;
+
+		if (h->state == HELD_SETTLED || (h->state == HELD_PAUSED && h->due_ns < at))
+			at = h->due_ns;
+		if (at < due)
+			due = at;
+	}
+	return due;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Held cgroups: one record each, and the one table that says what can become of them.
+ *
+ *	HELD ---drain--> DRAINING --empty--> SETTLED --removed--> REMOVED
+ *	  ^                 |  \--left--> PAUSED
+ *	  \------due--------+---------------/        any --populated--> REUSED
+ *	PARENT --childless--> HELD                   HELD, DRAINING, PAUSED --limit--> SETTLED
+ *
+ * SETTLED means "remove it as soon as nobody wants it back": everything was done, or the time is
+ * over.  No loop, no kernel: the table is tested by itself.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum held_state {
+	HELD_HELD,
+	HELD_DRAINING,
+	HELD_PAUSED,
+	HELD_SETTLED,
+	HELD_PARENT,		/* the kernel refused its removal because of one below */
+	/* ends: the record is dropped */
+	HELD_REMOVED,
+	HELD_REUSED,		/* processes are back, or it is no longer ours to remove */
+	HELD_STATES,
+};
+#define HELD_FIRST_END HELD_REMOVED
+
+enum held_event {
+	HELD_EV_DRAIN,		/* a worker has been given it */
+	HELD_EV_EMPTY,		/* nothing is charged any more */
+	HELD_EV_LEFT,		/* something is left that another try may free */
+	HELD_EV_STUCK,		/* something is left that no try will free */
+	HELD_EV_FAILED,		/* the worker failed or was late */
+	HELD_EV_DUE,		/* the pause is over */
+	HELD_EV_LIMIT,		/* held for as long as is allowed */
+	HELD_EV_CHILDLESS,	/* what kept the parent is gone */
+	HELD_EV_POPULATED,
+	HELD_EV_GONE,		/* it was removed, by us or others */
+	HELD_EVENTS,
+};
+
+struct held {
+	uint64_t id;
+	char *path;		/* when it was first held; for people */
+	uint64_t since_ns;
+	uint64_t due_ns;	/* PAUSED, SETTLED: not before */
+	uint64_t charged_bytes;	/* when it was first held */
+	uint64_t freed_bytes;
+	uint64_t left_bytes;	/* user pages and swap, as last seen */
+	unsigned int tries;
+	enum held_state state;
+	bool adopted;		/* left by a predecessor */
+	bool wants_sync;	/* what is left may be dirty: sync before the next try */
+	bool expired;		/* the limit ended it, not success */
+};
+
+struct held_table {
+	struct held **at;
+	size_t n, size;
+};
+
+/* The state after the event; the same state when it means nothing there. Pure. */
+enum held_state held_next(enum held_state state, enum held_event event);
+
+const char *held_state_name(enum held_state state);
+
+/* Takes a copy of path. NULL without memory. The table owns the record. */
+struct held *held_add(struct held_table *t, uint64_t id, const char *path, enum held_state state, uint64_t now_ns);
+struct held *held_find(const struct held_table *t, uint64_t id);
+void held_drop(struct held_table *t, struct held *h);
+void held_table_clear(struct held_table *t);
+
+/* When the next record wants attention; UINT64_MAX: none does by itself. */
+uint64_t held_next_due(const struct held_table *t, uint64_t hold_max_ns);

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The daemon's state and its event loop.  manager.c owns it and keeps the heartbeat; settle.c deals
+ * with held cgroups, cycle.c with zombies, report.c tells the world.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "budget.h"
+#include "held.h"
+#include "job.h"
+#include "zombies.h"
+
+#define RUN_DIR "/run/memcg-reaper"
+#define PIN_DIR "/sys/fs/bpf/memcg-reaper"
+#define STATUS_FILE "status.json"
+#define TREND_LEN 16
+
+/* Since the daemon was started. */
+struct totals {
+	uint64_t settled;		/* held cgroups removed with nothing left */
+	uint64_t settled_with_rest;	/* removed although something was left: they became zombies */
+	uint64_t reused;
+	uint64_t drained_bytes;
+	uint64_t reaped;		/* zombies that went */
+	uint64_t reaped_bytes;		/* taken by shielded reclaim */
+	uint64_t lost_bytes;		/* taken from live cgroups meanwhile */
+	uint64_t rounds;
+	uint64_t rounds_refused;	/* by pressure, budget, or a limit that was near */
+	uint64_t late_workers;
+};
+
+struct cover {
+	const char *path;	/* in the configuration */
+	uint64_t id;		/* 0: there is no such cgroup now */
+};
+
+struct manager {
+	sd_event *event;
+	struct mcr_hierarchy *h;
+	struct mcr_config *config;
+	const char *config_path;
+	int run_fd, proc_fd;
+
+	struct mcr_gate *gate;
+	const char *gate_why;		/* why there is none */
+	struct cover *covers;
+	size_t n_covers;
+
+	struct mcr_census_walker *walker;
+	const char *walker_why;
+	struct mcr_census *census;	/* the latest */
+	uint64_t zombie_cost_bytes;	/* kernel memory each takes; 0: unknown */
+
+	struct held_table held;
+	struct job settle_job;
+	sd_event_source *settle_timer;
+	uint64_t drain_ids[64];		/* what the settle worker has */
+	size_t n_drain;
+	uint64_t synced_ns;
+
+	struct zombie_table zombies;
+	struct job cycle_job;
+	sd_event_source *cycle_timer;
+	bool first_cycle;
+	struct budget budget;
+	const char *cycle_note;		/* what the last round was refused for; NULL: it was not */
+	uint64_t trend[TREND_LEN];	/* zombies after the last cycles, oldest first */
+	size_t n_trend;
+
+	struct totals totals;
+	uint64_t started_ns;
+};
+
+/* Sets up everything; what the kernel refuses is logged and done without. 0 or errno. */
+int manager_new(const char *config_path, struct manager **ret);
+struct manager *manager_free(struct manager *m);
+static inline void manager_freep(struct manager **m)
+{
+	*m = manager_free(*m);
+}
+
+/* Runs until SIGTERM or SIGINT, then lets go of everything held. 0 or errno. */
+int manager_run(struct manager *m);
+
+/* settle.c: held cgroups. */
+struct mcr_gate_event;
+void settle_on_event(const struct mcr_gate_event *event, void *userdata);
+int settle_adopt(struct manager *m);
+void settle_soon(struct manager *m);
+void settle_release_all(struct manager *m);
+int settle_start(struct manager *m);
+
+/* cycle.c: zombies. */
+int cycle_start_timer(struct manager *m);
+struct zombie_times cycle_times(const struct manager *m);
+uint64_t cycle_count_due(const struct manager *m, uint64_t *ret_pinned);
+
+/* Whether a sync is allowed now (Sync=, SyncSec=, SyncMaxBytes=); if so it counts as made. */
+bool manager_may_sync(struct manager *m);
+
+/* report.c: status file, STATUS= of the service. */
+void report_write(struct manager *m);
+
+/* Tells of each complaint about the configuration. */
+void complain_about_config(const char *file, unsigned int line, const char *key, const char *what, void *userdata);

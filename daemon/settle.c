@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Held cgroups: look at what they are charged, drain them in a worker, remove them.
+ * The states and what leads from one to the other are in held.c.
+ */
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+#include "cgroup.h"
+#include "config.h"
+#include "drain.h"
+#include "fileio.h"
+#include "gate.h"
+#include "hierarchy.h"
+#include "log.h"
+#include "manager.h"
+#include "restore.h"
+#include "util.h"
+
+/* A held cgroup is tried this often before what is left counts as stuck. */
+#define TRIES_MAX 3
+#define PASSES_MAX 8
+
+static uint64_t charged(const struct mcr_charge *c)
+{
+	return c->file_bytes + c->anon_bytes + c->swap_bytes;
+}
+
+static void tell_end(struct manager *m, const struct held *h)
+{
+	if (h->state == HELD_REUSED) {
+		m->totals.reused++;
+		log_action(LOG_DEBUG, "let go", h->path, h->charged_bytes, "it is in use again");
+	} else if (h->left_bytes) {
+		m->totals.settled_with_rest++;
+		log_action(LOG_INFO, "removed with a rest", h->path, h->left_bytes,
+			   h->expired ? "held for as long as is allowed" : "no reclaim frees it");
+	} else {
+		m->totals.settled++;
+		log_action(LOG_DEBUG, "removed", h->path, h->freed_bytes, "drained, no zombie was made");
+	}
+}
+
+/* Applies an event; true when the record has come to its end and is gone. */
+static bool apply(struct manager *m, struct held *h, enum held_event event)
+{
+	enum held_state before = h->state;
+
+	h->state = held_next(before, event);
+	if (event == HELD_EV_LIMIT && h->state == HELD_SETTLED)
+		h->expired = true;
+	if (h->state == HELD_SETTLED && before != HELD_SETTLED)
+		h->due_ns = 0;
+	if (h->state < HELD_FIRST_END)
+		return false;
+	tell_end(m, h);
+	mcr_gate_forget(m->gate, h->id);
+	held_drop(&m->held, h);
+	return true;
+}
+
+/* What is it charged, and is it still empty of processes? */
+static enum held_event look(struct manager *m, struct held *h)
+{
+	auto_(closep) int fd = mcr_cgroup_open_id(m->h, h->id);
+	struct mcr_charge c;
+	int r;
+
+	if (fd < 0)
+		return HELD_EV_GONE;
+	r = mcr_cgroup_populated(fd);
+	if (r > 0)
+		return HELD_EV_POPULATED;
+	if (r == 0)
+		r = mcr_cgroup_charge(fd, &c);
+	if (r < 0)
+		return r == -ENODEV || r == -ENOENT ? HELD_EV_GONE : HELD_EV_LIMIT;
+	h->left_bytes = charged(&c);
+	return mcr_drain_is_empty(&c) ? HELD_EV_EMPTY : HELD_EV_DUE;
+}
+
+/* Is the parent rid of what kept it? */
+static enum held_event look_at_parent(struct manager *m, const struct held *h)
+{
+	auto_(closep) int fd = mcr_cgroup_open_id(m->h, h->id);
+	uint64_t below;
+
+	if (fd < 0 || mcr_cgroup_descendants(fd, &below) < 0)
+		return HELD_EV_GONE;
+	if (mcr_cgroup_populated(fd) > 0)
+		return HELD_EV_POPULATED;
+	return below == 0 ? HELD_EV_CHILDLESS : HELD_EV_DUE;
+}
+
+static enum held_event try_remove(struct manager *m, struct held *h, uint64_t now)
+{
+	int r = mcr_cgroup_remove(m->h, h->id);
+	enum held_event e;
+
+	if (r == 0 || r == -ESTALE || r == -ENOENT)
+		return HELD_EV_GONE;
+	if (r != -EBUSY) {
+		log_warning("cannot remove held cgroup '%s': %s, letting go of it", h->path, strerror(-r));
+		return HELD_EV_POPULATED;
+	}
+	e = look_at_parent(m, h);
+	if (e == HELD_EV_POPULATED || e == HELD_EV_GONE)
+		return e;
+	if (e == HELD_EV_DUE)
+		return HELD_EV_POPULATED;	/* cgroups were made below it: somebody uses it */
+	/* The gate says that somebody asked for it: see later whether they came. */
+	h->due_ns = now + m->config->reuse_grace_usec * MCR_NSEC_PER_USEC / 4;
+	return HELD_EV_DUE;
+}
+
+/* One step of one record; true when it is worth another look at once. */
+static bool step(struct manager *m, struct held *h, uint64_t now)
+{
+	uint64_t limit = h->since_ns + m->config->hold_max_usec * MCR_NSEC_PER_USEC;
+	enum held_state before = h->state;
+	enum held_event e = HELD_EV_DUE;
+
+	if (h->state == HELD_PARENT) {
+		e = look_at_parent(m, h);
+		if (e == HELD_EV_CHILDLESS)
+			h->since_ns = now;
+		else if (now >= limit)
+			e = HELD_EV_POPULATED;	/* others live below: not ours to remove */
+	} else if (h->state == HELD_SETTLED) {
+		if (now < h->due_ns)
+			return false;
+		e = try_remove(m, h, now);
+	} else if (now >= limit) {
+		e = HELD_EV_LIMIT;
+	} else if (h->state == HELD_HELD) {
+		e = look(m, h);
+	} else if (h->state == HELD_DRAINING || now < h->due_ns) {
+		return false;
+	}
+	return apply(m, h, e) || h->state != before;
+}
+
+/* After the pause; where a sync may help, when the next one is allowed, if that is in time. */
+static uint64_t next_try(const struct manager *m, const struct held *h)
+{
+	uint64_t due = mcr_now_ns() + m->config->retry_usec * MCR_NSEC_PER_USEC;
+	uint64_t sync = m->synced_ns + m->config->sync_usec * MCR_NSEC_PER_USEC;
+	uint64_t limit = h->since_ns + m->config->hold_max_usec * MCR_NSEC_PER_USEC;
+
+	return h->wants_sync && m->config->sync && sync > due && sync < limit ? sync : due;
+}
+
+static void finish_drain(struct manager *m, struct held *h, const struct mcr_drain_report *rep)
+{
+	enum held_event e;
+
+	h->tries++;
+	h->freed_bytes += rep->freed_bytes;
+	h->left_bytes = charged(&rep->left);
+	h->wants_sync = rep->error == 0 && mcr_drain_worth_retry(&rep->left);
+	m->totals.drained_bytes += rep->freed_bytes;
+	if (rep->error == -EBUSY)
+		e = HELD_EV_POPULATED;
+	else if (rep->error == -ENODEV || rep->error == -ESTALE || rep->error == -ENOENT)
+		e = HELD_EV_GONE;
+	else if (rep->error < 0)
+		e = HELD_EV_FAILED;
+	else if (mcr_drain_is_empty(&rep->left))
+		e = HELD_EV_EMPTY;
+	else
+		e = mcr_drain_worth_retry(&rep->left) && h->tries < TRIES_MAX ? HELD_EV_LEFT : HELD_EV_STUCK;
+	if (e == HELD_EV_FAILED)
+		log_warning("draining '%s' failed: %s, trying again", h->path, strerror(-rep->error));
+	h->due_ns = next_try(m, h);
+	apply(m, h, e);
+}
+
+static void on_drained(const void *record, void *userdata)
+{
+	const struct mcr_drain_report *rep = record;
+	struct manager *m = userdata;
+	struct held *h = held_find(&m->held, rep->id);
+
+	if (h && h->state == HELD_DRAINING)
+		finish_drain(m, h, rep);
+}
+
+/* Whatever the worker had not reported goes back; a knob it left changed is put back. */
+static void on_drain_end(bool late, void *userdata)
+{
+	struct manager *m = userdata;
+	int r = mcr_restore_recover(m->h, m->run_fd, MCR_DRAIN_JOURNAL);
+
+	if (r < 0)
+		log_error("cannot put memory.swap.max back: %s; the journal is kept", strerror(-r));
+	m->totals.late_workers += late;
+	for (size_t i = 0; i < m->n_drain; i++) {
+		struct held *h = held_find(&m->held, m->drain_ids[i]);
+
+		if (!h || h->state != HELD_DRAINING)
+			continue;
+		h->due_ns = next_try(m, h);
+		apply(m, h, ++h->tries < TRIES_MAX ? HELD_EV_FAILED : HELD_EV_STUCK);
+	}
+	m->n_drain = 0;
+	settle_soon(m);
+}
+
+static const struct job_ops drain_ops = {
+	.name = "drain",
+	.record_size = sizeof(struct mcr_drain_report),
+	.on_record = on_drained,
+	.on_end = on_drain_end,
+};
+_Static_assert(sizeof(struct mcr_drain_report) <= JOB_RECORD_MAX, "fits the job's buffer");
+
+struct drain_arg {
+	struct mcr_drain_opts opts;
+	const uint64_t *ids;
+	size_t n;
+	int out_fd;
+};
+
+static int send_report(const struct mcr_drain_report *rep, void *userdata)
+{
+	const struct drain_arg *arg = userdata;
+
+	return mcr_worker_report(arg->out_fd, rep, sizeof(*rep));
+}
+
+static int drain_in_worker(void *userdata, int out_fd)
+{
+	struct drain_arg *arg = userdata;
+
+	arg->out_fd = out_fd;
+	return mcr_drain(&arg->opts, arg->ids, arg->n, send_report, arg);
+}
+
+/* Gives all that wait for it to a worker, as one batch. */
+static void start_drain(struct manager *m)
+{
+	const int keep[] = { mcr_hierarchy_fd(m->h), m->run_fd };
+	struct drain_arg arg = {
+		.opts = {
+			.h = m->h, .step_bytes = m->config->step_bytes, .max_bytes = m->config->drain_max_bytes,
+			.journal_dir_fd = m->run_fd,
+		},
+		.ids = m->drain_ids,
+	};
+	int r;
+
+	m->n_drain = 0;
+	for (size_t i = 0; i < m->held.n && m->n_drain < ARRAY_SIZE(m->drain_ids); i++) {
+		struct held *h = m->held.at[i];
+
+		if (h->state != HELD_HELD)
+			continue;
+		h->state = held_next(h->state, HELD_EV_DRAIN);
+		arg.opts.sync = arg.opts.sync || h->wants_sync;
+		m->drain_ids[m->n_drain++] = h->id;
+	}
+	if (m->n_drain == 0)
+		return;
+	arg.n = m->n_drain;
+	arg.opts.sync = arg.opts.sync && manager_may_sync(m);
+	r = job_start(&m->settle_job, m->event, &drain_ops, m, m->config->worker_max_usec, drain_in_worker, &arg,
+		      keep, ARRAY_SIZE(keep));
+	if (r < 0) {
+		log_error("cannot start a worker: %s", strerror(-r));
+		on_drain_end(false, m);
+	}
+}
+
+static void run(struct manager *m)
+{
+	uint64_t due, now = mcr_now_ns();
+	bool again = true;
+
+	/* A removal may free a parent for removal: a few passes, each over all records. */
+	for (int pass = 0; again && pass < PASSES_MAX; pass++) {
+		again = false;
+		for (size_t i = m->held.n; i-- > 0;)
+			if (i < m->held.n)
+				again |= step(m, m->held.at[i], now);
+	}
+	if (!job_runs(&m->settle_job))
+		start_drain(m);
+	due = held_next_due(&m->held, m->config->hold_max_usec * MCR_NSEC_PER_USEC);
+	if (due == UINT64_MAX)
+		return;
+	/* Not in the past: a record that cannot move must not keep the loop busy. */
+	if (due < now + 20 * 1000 * MCR_NSEC_PER_USEC)
+		due = now + 20 * 1000 * MCR_NSEC_PER_USEC;
+	sd_event_source_set_time(m->settle_timer, due / MCR_NSEC_PER_USEC);
+	sd_event_source_set_enabled(m->settle_timer, SD_EVENT_ONESHOT);
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	(void)source;
+	(void)usec;
+	run(userdata);
+	return 0;
+}
+
+int settle_start(struct manager *m)
+{
+	int r = sd_event_add_time(m->event, &m->settle_timer, CLOCK_MONOTONIC, 0, 1000, on_timer, m);
+
+	if (r >= 0)
+		r = sd_event_source_set_enabled(m->settle_timer, SD_EVENT_OFF);
+	return r < 0 ? r : sd_event_source_set_description(m->settle_timer, "settle");
+}
+
+/* After the events at hand: what comes together is settled together. */
+void settle_soon(struct manager *m)
+{
+	sd_event_source_set_time(m->settle_timer, 0);
+	sd_event_source_set_enabled(m->settle_timer, SD_EVENT_ONESHOT);
+}
+
+static struct held *enter(struct manager *m, uint64_t id, enum held_state state, uint64_t at_ns)
+{
+	auto_(closep) int fd = mcr_cgroup_open_id(m->h, id);
+	auto_(freep) char *path = NULL;
+	struct held *h = NULL;
+
+	if (fd >= 0 && mcr_cgroup_path(m->h, fd, &path) == 0)
+		h = held_add(&m->held, id, path, state, at_ns);
+	if (!h)
+		mcr_gate_forget(m->gate, id);	/* gone already, or no memory to remember it */
+	return h;
+}
+
+void settle_on_event(const struct mcr_gate_event *event, void *userdata)
+{
+	struct manager *m = userdata;
+	struct held *h = held_find(&m->held, event->id);
+
+	switch (event->kind) {
+	case MCR_GATE_HELD:
+	case MCR_GATE_PARENT:
+		if (h)
+			break;
+		h = enter(m, event->id, event->kind == MCR_GATE_PARENT ? HELD_PARENT : HELD_HELD, event->at_ns);
+		if (h)
+			h->charged_bytes = event->usage_bytes + event->swap_bytes;
+		break;
+	case MCR_GATE_EXPIRED:
+		break;	/* it goes right now: GONE follows */
+	case MCR_GATE_GONE:
+		if (h)
+			apply(m, h, HELD_EV_GONE);
+		break;
+	}
+	settle_soon(m);
+}
+
+int settle_adopt(struct manager *m)
+{
+	auto_(freep) uint64_t *ids = NULL;
+	uint64_t now = mcr_now_ns(), below;
+	int n = mcr_gate_list_held(m->gate, &ids), adopted = 0;
+
+	for (int i = 0; i < n; i++) {
+		auto_(closep) int fd = -EBADF;
+		struct held *h;
+
+		if (held_find(&m->held, ids[i]))
+			continue;
+		fd = mcr_cgroup_open_id(m->h, ids[i]);
+		below = 0;
+		if (fd >= 0)
+			mcr_cgroup_descendants(fd, &below);
+		h = enter(m, ids[i], below ? HELD_PARENT : HELD_HELD, now);
+		if (h) {
+			h->adopted = true;
+			adopted++;
+		}
+	}
+	if (adopted) {
+		log_notice("adopted %d held cgroups of a predecessor", adopted);
+		settle_soon(m);
+	}
+	return n < 0 ? n : 0;
+}
+
+/* At a clean end: remove what can be removed now, let go of the rest. */
+void settle_release_all(struct manager *m)
+{
+	uint64_t now = mcr_now_ns();
+
+	job_kill(&m->settle_job);
+	mcr_restore_recover(m->h, m->run_fd, MCR_DRAIN_JOURNAL);
+	/* Children before their parents: a parent's turn comes when nothing is below it. */
+	for (int pass = 0; m->held.n && pass < PASSES_MAX; pass++) {
+		for (size_t i = m->held.n; i-- > 0;) {
+			struct held *h;
+
+			if (i >= m->held.n)
+				continue;
+			h = m->held.at[i];
+			if (h->state == HELD_PARENT && look_at_parent(m, h) == HELD_EV_DUE)
+				continue;
+			h->state = HELD_SETTLED;
+			apply(m, h, try_remove(m, h, now));
+		}
+	}
+	while (m->held.n > 0)
+		apply(m, m->held.at[0], HELD_EV_POPULATED);
+}
