@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * memcg-reaper: a file per verb, each with one function verb_NAME() that takes what is left of the
+ * command line and returns the exit code.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct json_object;
+struct mcr_hierarchy;
+struct mcr_config;
+
+/* Exit codes, documented in memcg-reaper(8). */
+enum {
+	CLI_OK = 0,
+	CLI_FAILED = 1,
+	CLI_USAGE = 2,
+	CLI_UNSUPPORTED = 3,	/* no cgroup v2 with a memory controller */
+	CLI_PARTIAL = 5,	/* done what could be done, something is left */
+};
+
+#define CLI_CONFIG_FILE "/etc/memcg-reaper/reaper.conf"
+#define CLI_RUN_DIR "/run/memcg-reaper"
+#define CLI_STATUS_FILE CLI_RUN_DIR "/status.json"
+
+int verb_status(int argc, char **argv);
+int verb_list(int argc, char **argv);
+int verb_reap(int argc, char **argv);
+int verb_drain(int argc, char **argv);
+int verb_doctor(int argc, char **argv);
+
+/* output.c: what the verbs share. */
+
+struct flags {
+	bool json, dry_run, help;
+};
+
+/*
+ * Parses --json, --dry-run where allowed, --help; the rest of argv begins at *ret_rest.
+ * False after a message on stderr.
+ */
+bool parse_flags(int argc, char **argv, bool dry_run_allowed, struct flags *ret, int *ret_rest);
+
+/* The hierarchy, or a line on stderr and the exit code in *ret_code. */
+struct mcr_hierarchy *open_hierarchy(int *ret_code);
+
+/* The configuration as the daemon would read it; complaints go to stderr. NULL without memory. */
+struct mcr_config *read_config(void);
+
+/* The daemon's status, or NULL when none is running (or it cannot be read). Put it back by json_object_put(). */
+struct json_object *daemon_status(void);
+
+/* "12.3M" into a static buffer of four, so that a line may have several. */
+const char *human_bytes(uint64_t bytes);
+
+/* "3min 20s", likewise. */
+const char *human_seconds(uint64_t seconds);
+
+/* Prints name with control characters, spaces at the ends and bytes that are no UTF-8 escaped as \xNN. */
+const char *printable(const char *name);
+
+/* Prints o indented and with a newline, and puts it back. */
+void print_json(struct json_object *o);
+
+void add_u64(struct json_object *o, const char *key, uint64_t v);
+void add_str(struct json_object *o, const char *key, const char *v);
+void add_bool(struct json_object *o, const char *key, bool v);
+uint64_t get_u64(struct json_object *o, const char *key);
+const char *get_str(struct json_object *o, const char *key);
+bool get_bool(struct json_object *o, const char *key);
+struct json_object *get(struct json_object *o, const char *key);

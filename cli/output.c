@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <fcntl.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <signal.h>
+#include <string.h>
+
+#include "cli.h"
+#include "config.h"
+#include "fileio.h"
+#include "hierarchy.h"
+#include "util.h"
+
+#define BUFFERS 4
+
+bool parse_flags(int argc, char **argv, bool dry_run_allowed, struct flags *ret, int *ret_rest)
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "dry-run", no_argument, NULL, 'n' },
+		{ 0 },
+	};
+	struct flags f = { 0 };
+	int c;
+
+	optind = 1;
+	while ((c = getopt_long(argc, argv, "hn", options, NULL)) >= 0) {
+		if (c == 'j') {
+			f.json = true;
+		} else if (c == 'h') {
+			f.help = true;
+		} else if (c == 'n' && dry_run_allowed) {
+			f.dry_run = true;
+		} else {
+			if (c == 'n')
+				fprintf(stderr, "memcg-reaper %s: --dry-run means nothing here\n", argv[0]);
+			return false;
+		}
+	}
+	*ret = f;
+	*ret_rest = optind;
+	return true;
+}
+
+struct mcr_hierarchy *open_hierarchy(int *ret_code)
+{
+	struct mcr_hierarchy *h = NULL;
+	const char *why = "";
+	int r = mcr_hierarchy_find(&h, &why);
+
+	if (r < 0) {
+		fprintf(stderr, "memcg-reaper: cannot work here: %s\n", why);
+		*ret_code = r == -EOPNOTSUPP || r == -ENODEV ? CLI_UNSUPPORTED : CLI_FAILED;
+		return NULL;
+	}
+	return h;
+}
+
+static void complain(const char *file, unsigned int line, const char *key, const char *what, void *userdata)
+{
+	(void)userdata;
+	fprintf(stderr, "%s:%u: %s%s%s\n", file, line, key, *key ? ": " : "", what);
+}
+
+struct mcr_config *read_config(void)
+{
+	struct mcr_config *c = NULL;
+	int r = mcr_config_new(&c);
+
+	if (r == 0)
+		r = mcr_config_read(c, CLI_CONFIG_FILE, complain, NULL);
+	if (r < 0 && r != -ENOENT)
+		fprintf(stderr, "memcg-reaper: cannot read " CLI_CONFIG_FILE ": %s, using the defaults\n",
+			strerror(-r));
+	return c;
+}
+
+struct json_object *daemon_status(void)
+{
+	auto_(freep) char *text = NULL;
+	struct json_object *o;
+	uint64_t pid;
+
+	if (mcr_read_all_at(AT_FDCWD, CLI_STATUS_FILE, &text) < 0)
+		return NULL;
+	o = json_tokener_parse(text);
+	pid = o ? get_u64(o, "pid") : 0;
+	/* A killed daemon leaves its file behind: what it says is not true any more. */
+	if (pid == 0 || (kill(pid, 0) < 0 && errno == ESRCH)) {
+		json_object_put(o);
+		return NULL;
+	}
+	return o;
+}
+
+static char *next_buffer(size_t *ret_size)
+{
+	static char buffers[BUFFERS][64];
+	static unsigned int turn;
+
+	*ret_size = sizeof(buffers[0]);
+	return buffers[turn++ % BUFFERS];
+}
+
+const char *human_bytes(uint64_t bytes)
+{
+	static const char units[] = "BKMGTPE";
+	double v = bytes;
+	size_t u = 0, size;
+	char *buf = next_buffer(&size);
+
+	while (v >= 1000 && u + 1 < strlen(units)) {
+		v /= 1024;
+		u++;
+	}
+	snprintf(buf, size, u && v < 10 ? "%.1f%c" : "%.0f%c", v, units[u]);
+	return buf;
+}
+
+const char *human_seconds(uint64_t s)
+{
+	size_t size;
+	char *buf = next_buffer(&size);
+
+	if (s >= 86400)
+		snprintf(buf, size, "%" PRIu64 "d %" PRIu64 "h", s / 86400, s % 86400 / 3600);
+	else if (s >= 3600)
+		snprintf(buf, size, "%" PRIu64 "h %" PRIu64 "min", s / 3600, s % 3600 / 60);
+	else if (s >= 60)
+		snprintf(buf, size, "%" PRIu64 "min %" PRIu64 "s", s / 60, s % 60);
+	else
+		snprintf(buf, size, "%" PRIu64 "s", s);
+	return buf;
+}
+
+/* Length of the UTF-8 sequence at s; 0: none. */
+static size_t utf8_len(const unsigned char *s)
+{
+	size_t n = s[0] < 0x80 ? 1 : s[0] >> 5 == 6 ? 2 : s[0] >> 4 == 14 ? 3 : s[0] >> 3 == 30 ? 4 : 0;
+
+	for (size_t i = 1; i < n; i++)
+		if (s[i] >> 6 != 2)
+			return 0;
+	return n;
+}
+
+const char *printable(const char *name)
+{
+	static char buf[4 * 4096 + 1];
+	const unsigned char *s = (const unsigned char *)name;
+	size_t used = 0;
+
+	while (*s && used + 5 < sizeof(buf)) {
+		size_t n = utf8_len(s);
+
+		if (n == 0 || *s < 0x20 || *s == 0x7f || *s == '\\' || (*s == 0xc2 && s[1] < 0xa0)) {
+			used += sprintf(buf + used, "\\x%02x", *s++);
+			continue;
+		}
+		memcpy(buf + used, s, n);
+		used += n;
+		s += n;
+	}
+	buf[used] = '\0';
+	return buf;
+}
+
+void print_json(struct json_object *o)
+{
+	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(o);
+}
+
+void add_u64(struct json_object *o, const char *key, uint64_t v)
+{
+	json_object_object_add(o, key, json_object_new_uint64(v));
+}
+
+void add_str(struct json_object *o, const char *key, const char *v)
+{
+	json_object_object_add(o, key, v ? json_object_new_string(v) : NULL);
+}
+
+void add_bool(struct json_object *o, const char *key, bool v)
+{
+	json_object_object_add(o, key, json_object_new_boolean(v));
+}
+
+struct json_object *get(struct json_object *o, const char *key)
+{
+	struct json_object *v = NULL;
+
+	return json_object_object_get_ex(o, key, &v) ? v : NULL;
+}
+
+uint64_t get_u64(struct json_object *o, const char *key)
+{
+	return json_object_get_uint64(get(o, key));
+}
+
+const char *get_str(struct json_object *o, const char *key)
+{
+	return json_object_get_string(get(o, key));
+}
+
+bool get_bool(struct json_object *o, const char *key)
+{
+	return json_object_get_boolean(get(o, key));
+}

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* memcg-reaper status: one screen, from the daemon's status file; what can be said without it otherwise. */
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "census.h"
+#include "cli.h"
+#include "hierarchy.h"
+#include "util.h"
+
+static void print_trend(struct json_object *trend)
+{
+	size_t n = trend ? json_object_array_length(trend) : 0;
+
+	printf("      Trend:");
+	for (size_t i = 0; i < n; i++)
+		printf(" %" PRIu64, json_object_get_uint64(json_object_array_get_idx(trend, i)));
+	printf("%s\n", n > 1 ? " (oldest first, one per cycle)" : "");
+}
+
+static void print_pinned(struct json_object *zombies)
+{
+	struct json_object *list = get(zombies, "list");
+
+	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+		struct json_object *z = json_object_array_get_idx(list, i);
+
+		if (get_bool(z, "pinned"))
+			printf("     Pinned: %s: %s\n", printable(get_str(z, "path")), get_str(z, "reason"));
+	}
+}
+
+static void print_zombies(struct json_object *z)
+{
+	uint64_t now = get_u64(z, "now"), each = get_u64(z, "kernel_bytes_each");
+
+	printf("    Zombies: %" PRIu64 " now, %" PRIu64 " of them pinned", now, get_u64(z, "pinned"));
+	if (each)
+		printf("; each costs the kernel at least %s", human_bytes(each));
+	putchar('\n');
+	print_trend(get(z, "trend"));
+	print_pinned(z);
+}
+
+static void print_actions(struct json_object *o)
+{
+	struct json_object *t = get(o, "since_start"), *gate = get(o, "gate");
+
+	printf("       Held: %" PRIu64 " now, %" PRIu64 " since start: %" PRIu64 " removed clean, %" PRIu64
+	       " with a rest, %" PRIu64 " reused\n", get_u64(get(o, "held"), "now"), get_u64(gate, "held_total"),
+	       get_u64(t, "settled"), get_u64(t, "settled_with_rest"), get_u64(t, "reused"));
+	printf("     Reaped: %" PRIu64 " zombies in %" PRIu64 " rounds, %s freed; %s taken from live ones\n",
+	       get_u64(t, "reaped"), get_u64(t, "rounds"), human_bytes(get_u64(t, "reaped_bytes")),
+	       human_bytes(get_u64(t, "lost_by_live_bytes")));
+	printf("    Drained: %s before removal\n", human_bytes(get_u64(t, "drained_bytes")));
+}
+
+static void print_impossible(struct json_object *o)
+{
+	struct json_object *gate = get(o, "gate"), *census = get(o, "census");
+
+	if (!get_bool(gate, "active"))
+		printf("    No gate: %s\n", get_str(gate, "why_not"));
+	if (!get_bool(census, "named"))
+		printf("   No names: %s\n", get_str(census, "why_not"));
+	if (get_str(o, "last_round_refused"))
+		printf("    Waiting: %s\n", get_str(o, "last_round_refused"));
+	if (get_bool(o, "dry_run"))
+		printf("    Dry run: nothing is changed, see the journal for what would be\n");
+}
+
+static void print_status(struct json_object *o)
+{
+	struct json_object *gate = get(o, "gate");
+
+	printf("memcg-reaperd %s, running for %s, pid %" PRIu64 "%s%s\n", get_str(o, "version"),
+	       human_seconds(get_u64(o, "uptime_seconds")), get_u64(o, "pid"),
+	       get_bool(gate, "active") ? ", gate by " : "", get_bool(gate, "active") ? get_str(gate, "how") : "");
+	print_zombies(get(o, "zombies"));
+	print_actions(o);
+	print_impossible(o);
+}
+
+static int status_without_daemon(bool json)
+{
+	auto_(mcr_hierarchy_freep) struct mcr_hierarchy *h = NULL;
+	uint64_t dying;
+	int code, r;
+
+	h = open_hierarchy(&code);
+	if (!h)
+		return code;
+	r = mcr_count_total(h, &dying);
+	if (r < 0) {
+		fprintf(stderr, "memcg-reaper: cannot count dying cgroups: %s\n", strerror(-r));
+		return CLI_FAILED;
+	}
+	if (json) {
+		struct json_object *o = json_object_new_object();
+
+		add_bool(o, "running", false);
+		add_u64(o, "dying", dying);
+		print_json(o);
+	} else {
+		printf("memcg-reaperd is not running\n    Dying cgroups: %" PRIu64
+		       " (see `memcg-reaper list`; start it with `systemctl enable --now memcg-reaperd`)\n", dying);
+	}
+	return CLI_OK;
+}
+
+int verb_status(int argc, char **argv)
+{
+	struct json_object *o;
+	struct flags f;
+	int rest;
+
+	if (!parse_flags(argc, argv, false, &f, &rest) || rest != argc || f.help) {
+		fputs("usage: memcg-reaper status [--json]\n", f.help ? stdout : stderr);
+		return f.help ? CLI_OK : CLI_USAGE;
+	}
+	o = daemon_status();
+	if (!o)
+		return status_without_daemon(f.json);
+	if (f.json) {
+		add_bool(o, "running", true);
+		print_json(o);
+	} else {
+		print_status(o);
+		json_object_put(o);
+	}
+	return CLI_OK;
+}
