@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+#
+# The payload: one tar, given to the guest as a raw disk, that is unpacked over its root. It carries what
+# `cmake --install` puts in place, the agent, and the scenarios of one boot under /opt/mcr-tests.
+
+# Everything the build installs, the component of test programs included even if it is excluded from "all".
+stage_build() {
+	local build=$1 stage=$2 log=$3
+
+	DESTDIR=$stage cmake --install "$build" >"$log" 2>&1 &&
+		DESTDIR=$stage cmake --install "$build" --component tests >>"$log" 2>&1 && return
+	cat "$log" >&2
+	die "cannot install $build into the payload"
+}
+
+stage_tests() {
+	local stage=$1/opt/mcr-tests boot_dir=$2 only=$3 scenario
+
+	mkdir -p "$stage/scenarios"
+	cp -R "$vm_dir/guest/." "$stage/"
+	for scenario in "$boot_dir"/[0-9]*.sh; do
+		# shellcheck disable=SC2053 # a glob on purpose
+		[[ -e $scenario && $(basename "$scenario" .sh) == $only ]] || continue
+		cp "$scenario" "$stage/scenarios/"
+	done
+	cat >"$stage/boot.env"
+}
+
+pack_payload() {
+	local stage=$1 disk=$2
+
+	tar -C "$stage" --owner=0 --group=0 --numeric-owner -cf "$disk" .
+	truncate -s %1M "$disk"
+}
