@@ -26,6 +26,7 @@ static const unsigned char transitions[HELD_STATES][HELD_EVENTS] = {
 		[HELD_EV_GONE] = TO(REMOVED),
 	},
 	[HELD_PAUSED] = {
+		[HELD_EV_AGAIN] = TO(HELD),
 		[HELD_EV_EMPTY] = TO(SETTLED),
 		[HELD_EV_DUE] = TO(HELD),
 		[HELD_EV_LIMIT] = TO(SETTLED),
@@ -33,10 +34,12 @@ static const unsigned char transitions[HELD_STATES][HELD_EVENTS] = {
 		[HELD_EV_GONE] = TO(REMOVED),
 	},
 	[HELD_SETTLED] = {
+		[HELD_EV_AGAIN] = TO(HELD),
 		[HELD_EV_POPULATED] = TO(REUSED),
 		[HELD_EV_GONE] = TO(REMOVED),
 	},
 	[HELD_PARENT] = {
+		[HELD_EV_AGAIN] = TO(HELD),
 		[HELD_EV_CHILDLESS] = TO(HELD),
 		[HELD_EV_POPULATED] = TO(REUSED),
 		[HELD_EV_GONE] = TO(REMOVED),
@@ -63,6 +66,16 @@ enum held_state held_next(enum held_state state, enum held_event event)
 const char *held_state_name(enum held_state state)
 {
 	return state_names[state];
+}
+
+void held_again(struct held *h, uint64_t now_ns)
+{
+	h->state = held_next(h->state, HELD_EV_AGAIN);
+	h->since_ns = now_ns;
+	h->due_ns = 0;
+	h->tries = 0;
+	h->freed_bytes = h->left_bytes = 0;
+	h->wants_sync = h->expired = false;
 }
 
 struct held *held_add(struct held_table *t, uint64_t id, const char *path, enum held_state state, uint64_t now_ns)

@@ -6,6 +6,7 @@
  *	  ^                 |  \--left--> PAUSED
  *	  \------due--------+---------------/        any --populated--> REUSED
  *	PARENT --childless--> HELD                   HELD, DRAINING, PAUSED --limit--> SETTLED
+ *	PAUSED, SETTLED, PARENT --again--> HELD
  *
  * SETTLED means "remove it as soon as nobody wants it back": everything was done, or the time is
  * over.  No loop, no kernel: the table is tested by itself.
@@ -37,6 +38,7 @@ enum held_event {
 	HELD_EV_FAILED,		/* the worker failed or was late */
 	HELD_EV_DUE,		/* the pause is over */
 	HELD_EV_LIMIT,		/* held for as long as is allowed */
+	HELD_EV_AGAIN,		/* it was used since, and its removal is refused anew */
 	HELD_EV_CHILDLESS,	/* what kept the parent is gone */
 	HELD_EV_POPULATED,
 	HELD_EV_GONE,		/* it was removed, by us or others */
@@ -67,6 +69,9 @@ struct held_table {
 enum held_state held_next(enum held_state state, enum held_event event);
 
 const char *held_state_name(enum held_state state);
+
+/* The removal of a cgroup on record was refused anew: its time and its tries begin again. */
+void held_again(struct held *h, uint64_t now_ns);
 
 /* Takes a copy of path. NULL without memory. The table owns the record. */
 struct held *held_add(struct held_table *t, uint64_t id, const char *path, enum held_state state, uint64_t now_ns);

@@ -25,6 +25,8 @@
 
 /* Well within the least HeartbeatMaxSec= (2 s). */
 #define TICK_USEC (500 * 1000ULL)
+/* Between cycles the status follows what happens at this pace. */
+#define REPORT_PAUSE_NSEC (2 * MCR_NSEC_PER_SEC)
 
 void complain_about_config(const char *file, unsigned int line, const char *key, const char *what, void *userdata)
 {
@@ -185,6 +187,8 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 		refresh_covers(m);
 		mcr_gate_heartbeat(m->gate);
 	}
+	if (m->report_due && mcr_now_ns() - m->reported_ns >= REPORT_PAUSE_NSEC)
+		report_write(m);
 	return again_in(source, TICK_USEC);
 }
 

@@ -71,6 +71,8 @@ struct manager {
 	uint64_t trend[TREND_LEN];	/* zombies after the last cycles, oldest first */
 	size_t n_trend;
 
+	bool report_due;		/* something changed since the status was written */
+	uint64_t reported_ns;
 	struct totals totals;
 	uint64_t started_ns;
 };

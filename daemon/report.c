@@ -174,5 +174,7 @@ void report_write(struct manager *m)
 	if (r < 0)
 		log_warning("cannot write " RUN_DIR "/" STATUS_FILE ": %s, ignoring", strerror(-r));
 	json_object_put(o);
+	m->report_due = false;
+	m->reported_ns = mcr_now_ns();
 	tell_systemd(m);
 }

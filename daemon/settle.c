@@ -29,6 +29,7 @@ static uint64_t charged(const struct mcr_charge *c)
 
 static void tell_end(struct manager *m, const struct held *h)
 {
+	m->report_due = true;
 	if (h->state == HELD_REUSED) {
 		m->totals.reused++;
 		log_action(LOG_DEBUG, "let go", h->path, h->charged_bytes, "it is in use again");
@@ -341,6 +342,10 @@ void settle_on_event(const struct mcr_gate_event *event, void *userdata)
 	switch (event->kind) {
 	case MCR_GATE_HELD:
 	case MCR_GATE_PARENT:
+		if (h && event->kind == MCR_GATE_HELD) {
+			m->totals.reused++;
+			held_again(h, event->at_ns);
+		}
 		if (h)
 			break;
 		h = enter(m, event->id, event->kind == MCR_GATE_PARENT ? HELD_PARENT : HELD_HELD, event->at_ns);

@@ -13,6 +13,7 @@
 
 #include "bpf/census.h"
 #include "bpf/census.skel.h"
+#include "bpfenv.h"
 #include "nodes.h"
 #include "util.h"
 
@@ -193,22 +194,6 @@ static int load(struct mcr_census_walker *w)
 	return w->ring ? 0 : -errno;
 }
 
-static const char *why_refused(int error)
-{
-	switch (-error) {
-	case EPERM:
-	case EACCES:
-		return "tracing BPF is refused: kernel lockdown, or CAP_BPF and CAP_PERFMON are missing";
-	case ESRCH:
-	case ENOENT:
-		return "the kernel has no BTF type information (CONFIG_DEBUG_INFO_BTF)";
-	case ENOMEM:
-		return "out of memory";
-	default:
-		return "the kernel does not take the census program";
-	}
-}
-
 int mcr_census_walker_new(struct mcr_census_walker **ret, const char **ret_why)
 {
 	auto_(mcr_census_walker_freep) struct mcr_census_walker *w = calloc(1, sizeof(*w));
@@ -216,11 +201,12 @@ int mcr_census_walker_new(struct mcr_census_walker **ret, const char **ret_why)
 
 	if (!w)
 		return -ENOMEM;
+	mcr_bpf_quiet();
 	w->ring_bytes = RING_BYTES_FIRST;
 	r = load(w);
 	if (r < 0) {
 		if (ret_why)
-			*ret_why = why_refused(r);
+			*ret_why = mcr_bpf_why(r);
 		return r;
 	}
 	*ret = steal_ptr(w);

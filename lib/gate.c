@@ -8,6 +8,7 @@
 
 #include "bpf/gate.h"
 #include "bpf/gate.skel.h"
+#include "bpfenv.h"
 #include "fileio.h"
 #include "util.h"
 
@@ -114,20 +115,6 @@ static int attach(struct mcr_gate *g)
 	return gate_bpf__attach(g->skel);
 }
 
-static const char *why_refused(int error)
-{
-	switch (-error) {
-	case EPERM:
-	case EACCES:
-		return "tracing BPF is refused: kernel lockdown, or CAP_BPF and CAP_PERFMON are missing";
-	case ENOENT:
-	case ESRCH:
-		return "the kernel has no BTF, or lacks one of security_inode_rmdir and do_mkdirat";
-	default:
-		return "the kernel takes neither the LSM nor the fmod_ret program";
-	}
-}
-
 int mcr_gate_new(const struct mcr_gate_opts *opts, mcr_gate_handler handler, void *userdata,
 		 struct mcr_gate **ret, const char **ret_why)
 {
@@ -136,6 +123,7 @@ int mcr_gate_new(const struct mcr_gate_opts *opts, mcr_gate_handler handler, voi
 
 	if (!g)
 		return -ENOMEM;
+	mcr_bpf_quiet();
 	g->handler = handler;
 	g->userdata = userdata;
 	g->page_size = sysconf(_SC_PAGESIZE);
@@ -151,7 +139,7 @@ int mcr_gate_new(const struct mcr_gate_opts *opts, mcr_gate_handler handler, voi
 	}
 	if (r < 0) {
 		if (ret_why)
-			*ret_why = why_refused(r);
+			*ret_why = mcr_bpf_why(r);
 		return r;
 	}
 	*ret = steal_ptr(g);

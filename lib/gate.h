@@ -30,7 +30,7 @@ struct mcr_gate_opts {
 };
 
 enum mcr_gate_event_kind {
-	MCR_GATE_HELD = 1,	/* removal refused: settle it, then remove it */
+	MCR_GATE_HELD = 1,	/* removal refused: settle it, then remove it; may come again, when it was reused */
 	MCR_GATE_PARENT,	/* its removal failed because of held ones below it: remove it after them */
 	MCR_GATE_EXPIRED,	/* somebody tried again after the limit, and it went */
 	MCR_GATE_GONE,		/* a held one was removed, by whomever */

@@ -4,6 +4,7 @@
 #include <bpf/btf.h>
 #include <stdbool.h>
 
+#include "bpfenv.h"
 #include "nodes.h"
 #include "util.h"
 
@@ -44,9 +45,11 @@ static int sum_parts(const struct btf *btf, uint64_t cpus, uint64_t nodes, uint6
 
 int mcr_memcost_estimate(uint64_t *ret_bytes)
 {
-	struct btf *btf = btf__load_vmlinux_btf();
+	struct btf *btf;
 	int r;
 
+	mcr_bpf_quiet();
+	btf = btf__load_vmlinux_btf();
 	if (!btf)
 		return -ENOENT;
 	r = sum_parts(btf, mcr_possible_cpus(), mcr_numa_nodes(), ret_bytes);

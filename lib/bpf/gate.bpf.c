@@ -217,6 +217,17 @@ static __always_inline int answer_daemon(struct gate_held *h, __u64 now)
 	return 0;
 }
 
+/* Was it asked for since it was held?  Then it has been used again, and this is a new end of it. */
+static __always_inline bool was_reused(const struct gate_held *h)
+{
+	__u64 *seen = bpf_map_lookup_elem(&name_seen, &h->name_hash);
+
+	if (!seen || !*seen || (__s64)(*seen - h->since_ns) <= 0)
+		return false;
+	*seen = 0;	/* whoever asked for it is done with it */
+	return true;
+}
+
 /* Somebody tries again to remove what is held already. */
 static __always_inline int answer_again(struct gate_held *h, __u64 id, __u64 now)
 {
@@ -226,7 +237,12 @@ static __always_inline int answer_again(struct gate_held *h, __u64 id, __u64 now
 		count(stale);
 		return 0;
 	}
-	if (since(now, h->since_ns) > settings.hold_max_ns) {
+	if (was_reused(h)) {
+		h->since_ns = now;
+		if (send_event(id, GATE_EV_HELD, now, 0, 0))
+			return 0;
+		count(held_total);
+	} else if (since(now, h->since_ns) > settings.hold_max_ns) {
 		count(expired);
 		send_event(id, GATE_EV_EXPIRED, now, 0, 0);
 		return 0;

@@ -33,7 +33,7 @@ struct gate_held {
 _Static_assert(sizeof(struct gate_held) == 24, "layout is shared, and pinned across restarts");
 
 enum gate_event_kind {
-	GATE_EV_HELD = 1,	/* rmdir refused, settle it */
+	GATE_EV_HELD = 1,	/* rmdir refused, settle it; also of one that is held already and was reused */
 	GATE_EV_PARENT = 2,	/* rmdir failed because cgroups below are held: remove it afterwards */
 	GATE_EV_EXPIRED = 3,	/* somebody tried again after the hold limit and was let through */
 	GATE_EV_GONE = 4,	/* a held cgroup was removed, by whomever */
