@@ -43,7 +43,7 @@ int verb_doctor(int argc, char **argv)
 	auto_(mcr_hierarchy_freep) struct mcr_hierarchy *h = NULL;
 	struct mcr_feature features[MCR_FEATURES_MAX];
 	const char *why = NULL;
-	struct flags f;
+	struct flags f = { 0 };
 	size_t n;
 	int rest;
 

@@ -105,7 +105,7 @@ int verb_drain(int argc, char **argv)
 	auto_(mcr_config_freep) struct mcr_config *config = NULL;
 	auto_(closep) int fd = -EBADF;
 	struct answer a = { 0 };
-	struct flags f;
+	struct flags f = { 0 };
 	int rest, code = CLI_OK, r;
 
 	if (!parse_flags(argc, argv, false, &f, &rest) || f.help || rest != argc - 1) {

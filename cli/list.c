@@ -140,7 +140,7 @@ int verb_list(int argc, char **argv)
 	struct json_object *status;
 	const char *why = "";
 	uint64_t cost = 0;
-	struct flags f;
+	struct flags f = { 0 };
 	int rest, code = CLI_OK, r;
 
 	if (!parse_flags(argc, argv, false, &f, &rest) || rest != argc || f.help) {

@@ -135,15 +135,25 @@ const char *human_seconds(uint64_t s)
 	return buf;
 }
 
-/* Length of the UTF-8 sequence at s; 0: none. */
+/* Length of the UTF-8 sequence at s; 0: none, overlong, a surrogate, or beyond Unicode (RFC 3629). */
 static size_t utf8_len(const unsigned char *s)
 {
-	size_t n = s[0] < 0x80 ? 1 : s[0] >> 5 == 6 ? 2 : s[0] >> 4 == 14 ? 3 : s[0] >> 3 == 30 ? 4 : 0;
+	size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
 
+	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
+	    (s[0] == 0xf4 && s[1] > 0x8f))
+		return 0;
 	for (size_t i = 1; i < n; i++)
 		if (s[i] >> 6 != 2)
 			return 0;
 	return n;
+}
+
+/* C0 and C1 control characters, the escape character itself, and spaces nobody would see. */
+static bool must_escape(const char *name, const unsigned char *s)
+{
+	return *s < 0x20 || *s == 0x7f || *s == '\\' || (*s == 0xc2 && s[1] < 0xa0) ||
+	       (*s == ' ' && (s == (const unsigned char *)name || !s[1]));
 }
 
 const char *printable(const char *name)
@@ -155,7 +165,7 @@ const char *printable(const char *name)
 	while (*s && used + 5 < sizeof(buf)) {
 		size_t n = utf8_len(s);
 
-		if (n == 0 || *s < 0x20 || *s == 0x7f || *s == '\\' || (*s == 0xc2 && s[1] < 0xa0)) {
+		if (n == 0 || must_escape(name, s)) {
 			used += sprintf(buf + used, "\\x%02x", *s++);
 			continue;
 		}

@@ -6,9 +6,10 @@
 #include <inttypes.h>
 #include <json-c/json.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 
 #include "census.h"
@@ -16,14 +17,17 @@
 #include "config.h"
 #include "hierarchy.h"
 #include "pressure.h"
-#include "restore.h"
+#include "sync.h"
 #include "util.h"
 #include "worker.h"
+
+#define TURN_USEC 100000
 
 struct pass {
 	struct mcr_reap_opts opts;
 	const struct mcr_reap_anchor *anchors;
 	int n, out_fd;
+	int failed;		/* the first error of an anchor */
 };
 
 static int take_census(const struct mcr_hierarchy *h, struct mcr_census **ret)
@@ -79,9 +83,9 @@ static void tell(const struct pass *p, const struct mcr_reap_report *rep, bool j
 		add_u64(o, "shielded", res->shielded);
 		json_object_array_add(list, o);
 	} else if (rep->error == -EAGAIN) {
-		printf("%s: not touched, its own memory limit is too near\n", printable(path));
+		fprintf(stderr, "%s: not touched, it or a cgroup below it is near its memory limit\n", printable(path));
 	} else if (rep->error) {
-		printf("%s: %s\n", printable(path), strerror(-rep->error));
+		fprintf(stderr, "%s: %s\n", printable(path), strerror(-rep->error));
 	} else {
 		printf("%s: dying %" PRIu64 " -> %" PRIu64 ", %s freed, %s taken from %u live ones%s\n",
 		       printable(path), res->dying_before, res->dying_after, human_bytes(res->freed_bytes),
@@ -90,43 +94,64 @@ static void tell(const struct pass *p, const struct mcr_reap_report *rep, bool j
 	}
 }
 
-/* Reads reports until the worker ends or says nothing for too long. 0, or -ETIMEDOUT. */
-static int follow(const struct pass *p, struct mcr_worker *w, uint64_t silence_usec, bool json,
+/* Reads reports until the worker ends, says nothing for too long (-ETIMEDOUT) or a signal comes (-EINTR). */
+static int follow(struct pass *p, struct mcr_worker *w, int signal_fd, uint64_t silence_usec, bool json,
 		  struct json_object *list)
 {
-	struct pollfd pfd = { .fd = w->fd, .events = POLLIN };
+	struct pollfd fds[] = { { .fd = w->fd, .events = POLLIN }, { .fd = signal_fd, .events = POLLIN } };
 	struct mcr_reap_report rep;
 	ssize_t n;
 
 	for (;;) {
-		if (poll(&pfd, 1, silence_usec / 1000) == 0)
+		if (poll(fds, ARRAY_SIZE(fds), silence_usec / 1000) == 0)
 			return -ETIMEDOUT;
+		if (fds[1].revents)
+			return -EINTR;
 		n = read(w->fd, &rep, sizeof(rep));	/* whole: below PIPE_BUF */
 		if (n == 0)
 			return 0;
-		if (n == sizeof(rep))
+		if (n == sizeof(rep)) {
+			p->failed = p->failed ? p->failed : rep.error;
 			tell(p, &rep, json, list);
-		else if (n >= 0 || (errno != EAGAIN && errno != EINTR))
+		} else if (n >= 0 || (errno != EAGAIN && errno != EINTR)) {
 			return -EIO;
+		}
 	}
+}
+
+/* Ctrl-C and the like wait until everything is put back; a closed pipe is no reason to die at all. */
+static int block_signals(sigset_t *ret_old)
+{
+	sigset_t set;
+
+	signal(SIGPIPE, SIG_IGN);
+	sigemptyset(&set);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, ret_old);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
 static int run(struct pass *p, const struct mcr_config *config, bool json, struct json_object *list)
 {
 	const int keep[] = { mcr_hierarchy_fd(p->opts.h), p->opts.shield.journal_dir_fd, p->opts.shield.proc_fd };
 	struct mcr_worker w = MCR_WORKER_INIT;
+	auto_(closep) int signal_fd = -EBADF;
+	sigset_t old;
 	int r, undo;
 
+	signal_fd = block_signals(&old);
 	r = mcr_worker_start(&w, reap_in_worker, p, keep, ARRAY_SIZE(keep));
-	if (r < 0)
-		return r;
-	r = follow(p, &w, config->worker_max_usec, json, list);
+	if (r == 0)
+		r = follow(p, &w, signal_fd, config->worker_max_usec, json, list);
 	mcr_worker_end(&w);
-	undo = mcr_restore_recover(p->opts.h, p->opts.shield.journal_dir_fd, MCR_SHIELD_JOURNAL);
+	undo = mcr_shield_recover(p->opts.h, p->opts.shield.journal_dir_fd);
+	sigprocmask(SIG_SETMASK, &old, NULL);	/* a signal that waited acts now */
 	return r < 0 ? r : undo < 0 ? undo : 0;
 }
 
-/* One journal, one reaper at a time: the daemon's lock is not ours to take, so ask it to wait instead. */
+/* Where the journal goes; whose turn it is, the journal's own lock says. */
 static int open_run_dir(int *ret_fd)
 {
 	int fd;
@@ -136,14 +161,21 @@ static int open_run_dir(int *ret_fd)
 	fd = open(CLI_RUN_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	if (flock(fd, LOCK_EX) < 0) {
-		int r = -errno;
-
-		close(fd);
-		return r;
-	}
 	*ret_fd = fd;
 	return 0;
+}
+
+/* Puts back what a killed one left; waits while the daemon, say, is at it. 0, -EBUSY after a while, or errno. */
+static int wait_for_turn(const struct mcr_hierarchy *h, int run_fd, uint64_t patience_usec)
+{
+	int r;
+
+	for (uint64_t waited = 0; (r = mcr_shield_recover(h, run_fd)) == -EBUSY; waited += TURN_USEC) {
+		if (waited >= patience_usec)
+			break;
+		usleep(TURN_USEC);
+	}
+	return r < 0 ? r : 0;
 }
 
 static void print_plan(const struct mcr_reap_anchor *anchors, int n, bool json)
@@ -168,7 +200,7 @@ static void print_plan(const struct mcr_reap_anchor *anchors, int n, bool json)
 
 static const char *refusal(const struct mcr_hierarchy *h, const struct mcr_config *c, int proc_fd)
 {
-	const struct mcr_pressure_limits limits = { c->pressure_max_centi, c->available_min_centi / 100 };
+	const struct mcr_pressure_limits limits = { c->pressure_max_centi, c->available_min_centi };
 	struct mcr_pressure p;
 
 	if (!mcr_hierarchy_recursive_protection(h))
@@ -201,6 +233,8 @@ static int reap(struct pass *p, const struct mcr_config *config, const struct mc
 	}
 	if (!json)
 		printf("%" PRIu64 " dying memcgs before, %" PRIu64 " after\n", before->dying, after->dying);
+	if (p->failed && p->failed != -EAGAIN && p->failed != -ENODEV && p->failed != -ESTALE)
+		return CLI_FAILED;
 	return after->dying ? CLI_PARTIAL : CLI_OK;
 }
 
@@ -213,7 +247,8 @@ int verb_reap(int argc, char **argv)
 	auto_(closep) int run_fd = -EBADF, proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct pass p = { 0 };
 	const char *why;
-	struct flags f;
+	uint64_t dirty;
+	struct flags f = { 0 };
 	int rest, code = CLI_OK, r;
 
 	if (!parse_flags(argc, argv, true, &f, &rest) || rest != argc || f.help) {
@@ -233,6 +268,12 @@ int verb_reap(int argc, char **argv)
 	}
 	if (r >= 0)
 		r = open_run_dir(&run_fd);
+	if (r >= 0)
+		r = wait_for_turn(h, run_fd, config->worker_max_usec);
+	if (r == -EBUSY) {
+		fputs("memcg-reaper: not reaping: another reap is at work\n", stderr);
+		return CLI_FAILED;
+	}
 	if (r < 0) {
 		fprintf(stderr, "memcg-reaper: cannot reap: %s\n", strerror(-r));
 		return CLI_FAILED;
@@ -245,12 +286,12 @@ int verb_reap(int argc, char **argv)
 	p.anchors = anchors;
 	p.opts = (struct mcr_reap_opts){
 		.h = h,
-		.sync = config->sync,
+		.sync = config->sync && mcr_dirty_bytes(proc_fd, &dirty) == 0 && dirty <= config->sync_max_bytes,
 		.shield = {
 			.step_bytes = config->step_bytes, .max_bytes = config->budget_bytes,
 			.journal_dir_fd = run_fd, .proc_fd = proc_fd,
 			.pressure_max_centi = config->pressure_max_centi,
-			.available_min_pct = config->available_min_centi / 100,
+			.available_min_centi = config->available_min_centi,
 		},
 	};
 	return reap(&p, config, census, f.json);

@@ -113,7 +113,7 @@ static int status_without_daemon(bool json)
 int verb_status(int argc, char **argv)
 {
 	struct json_object *o;
-	struct flags f;
+	struct flags f = { 0 };
 	int rest;
 
 	if (!parse_flags(argc, argv, false, &f, &rest) || rest != argc || f.help) {

@@ -16,7 +16,6 @@
 #include "manager.h"
 #include "pressure.h"
 #include "reap.h"
-#include "restore.h"
 #include "util.h"
 
 /* Between rounds of one cycle: long enough for a journal commit (ext4: 5 s). */
@@ -126,6 +125,17 @@ static const char *anchor_path(const struct manager *m, uint64_t id)
 	return "a cgroup that is gone";
 }
 
+/* Only what hangs below an anchor that was really reclaimed counts as tried. */
+static void mark_tried(struct manager *m, uint64_t anchor_id)
+{
+	for (size_t i = 0; i < m->census->n; i++) {
+		struct known *k = zombies_find(&m->zombies, m->census->zombies[i].id);
+
+		if (k && k->trying && m->census->zombies[i].anchor_id == anchor_id)
+			k->tried = true;
+	}
+}
+
 static void on_reaped(const void *record, void *userdata)
 {
 	const struct mcr_reap_report *rep = record;
@@ -137,13 +147,15 @@ static void on_reaped(const void *record, void *userdata)
 		return;		/* the ancestor was removed meanwhile */
 	if (rep->error == -EAGAIN) {
 		m->totals.rounds_refused++;
-		log_action(LOG_INFO, "not reaped below", path, 0, "its own memory limit is too near");
+		log_action(LOG_INFO, "not reaped below", path, 0, "it, or a cgroup below it, is near its memory limit");
 		return;
 	}
 	if (rep->error < 0) {
 		log_error("shielded reclaim below '%s' failed: %s", path, strerror(-rep->error));
 		return;
 	}
+	if (!res->stopped)
+		mark_tried(m, rep->anchor_id);
 	m->totals.reaped_bytes += res->freed_bytes;
 	m->totals.lost_bytes += res->lost_bytes;
 	budget_spend(&m->budget, res->writes * m->config->step_bytes, mcr_now_ns());
@@ -166,6 +178,9 @@ static void mark_survivors(struct manager *m)
 		if (!k || !k->trying)
 			continue;
 		k->trying = false;
+		if (!k->tried)
+			continue;
+		k->tried = false;
 		before = k->pinned;
 		zombie_survived(k, z, now);
 		if (k->pinned && !before)
@@ -178,10 +193,9 @@ static void on_reap_end(bool late, void *userdata)
 {
 	struct manager *m = userdata;
 	size_t gone = 0;
-	int r = mcr_restore_recover(m->h, m->run_fd, MCR_SHIELD_JOURNAL);
+	int r;
 
-	if (r < 0)
-		log_error("cannot put memory.min back: %s; the journal is kept", strerror(-r));
+	manager_recover(m);
 	m->totals.late_workers += late;
 	r = look(m, &gone);
 	if (r < 0) {
@@ -241,7 +255,7 @@ static bool worth_trying(const struct mcr_zombie *z, void *userdata)
 static const char *refusal(struct manager *m)
 {
 	const struct mcr_pressure_limits limits = {
-		m->config->pressure_max_centi, m->config->available_min_centi / 100,
+		m->config->pressure_max_centi, m->config->available_min_centi,
 	};
 	struct mcr_pressure p;
 
@@ -267,7 +281,7 @@ static int start_reap(struct manager *m, const struct mcr_reap_anchor *anchors, 
 				.journal_dir_fd = m->run_fd,
 				.proc_fd = m->proc_fd,
 				.pressure_max_centi = m->config->pressure_max_centi,
-				.available_min_pct = m->config->available_min_centi / 100,
+				.available_min_centi = m->config->available_min_centi,
 			},
 		},
 		.anchors = anchors,
@@ -310,6 +324,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 
 	(void)source;
 	(void)usec;
+	manager_recover(m);
 	if (m->gate)
 		settle_adopt(m);	/* events get lost: the map of held cgroups is the truth */
 	r = look(m, &gone);

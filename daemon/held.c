@@ -40,7 +40,7 @@ static const unsigned char transitions[HELD_STATES][HELD_EVENTS] = {
 	},
 	[HELD_PARENT] = {
 		[HELD_EV_AGAIN] = TO(HELD),
-		[HELD_EV_CHILDLESS] = TO(HELD),
+		[HELD_EV_CHILDLESS] = TO(SETTLED),
 		[HELD_EV_POPULATED] = TO(REUSED),
 		[HELD_EV_GONE] = TO(REMOVED),
 	},
@@ -75,7 +75,7 @@ void held_again(struct held *h, uint64_t now_ns)
 	h->due_ns = 0;
 	h->tries = 0;
 	h->freed_bytes = h->left_bytes = 0;
-	h->wants_sync = h->expired = false;
+	h->looked = h->wants_sync = h->expired = false;
 }
 
 struct held *held_add(struct held_table *t, uint64_t id, const char *path, enum held_state state, uint64_t now_ns)

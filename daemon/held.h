@@ -5,7 +5,7 @@
  *	HELD ---drain--> DRAINING --empty--> SETTLED --removed--> REMOVED
  *	  ^                 |  \--left--> PAUSED
  *	  \------due--------+---------------/        any --populated--> REUSED
- *	PARENT --childless--> HELD                   HELD, DRAINING, PAUSED --limit--> SETTLED
+ *	PARENT --childless--> SETTLED                HELD, DRAINING, PAUSED --limit--> SETTLED
  *	PAUSED, SETTLED, PARENT --again--> HELD
  *
  * SETTLED means "remove it as soon as nobody wants it back": everything was done, or the time is
@@ -55,6 +55,7 @@ struct held {
 	uint64_t left_bytes;	/* user pages and swap, as last seen */
 	unsigned int tries;
 	enum held_state state;
+	bool looked;		/* HELD: its charge was read, it waits for a worker */
 	bool adopted;		/* left by a predecessor */
 	bool wants_sync;	/* what is left may be dirty: sync before the next try */
 	bool expired;		/* the limit ended it, not success */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "job.h"
 
+#include <signal.h>
 #include <sys/epoll.h>
 #include <time.h>
 
@@ -15,12 +16,13 @@ void job_kill(struct job *j)
 		mcr_worker_end(&j->worker);
 }
 
-static void end(struct job *j, bool late)
+static void end(struct job *j)
 {
 	job_kill(j);
-	j->ops->on_end(late, j->userdata);
+	j->ops->on_end(j->late, j->userdata);
 }
 
+/* Killed, but not waited for: it may sit in the kernel for a while.  Its end closes the pipe. */
 static int on_late(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct job *j = userdata;
@@ -29,7 +31,8 @@ static int on_late(sd_event_source *source, uint64_t usec, void *userdata)
 	(void)usec;
 	log_warning("worker '%s' has said nothing for %llu s, killed", j->ops->name,
 		    (unsigned long long)(j->silence_usec / MCR_USEC_PER_SEC));
-	end(j, true);
+	j->late = true;
+	kill(j->worker.pid, SIGKILL);
 	return 0;
 }
 
@@ -64,7 +67,7 @@ static int on_readable(sd_event_source *source, int fd, uint32_t events, void *u
 		sd_event_source_set_time_relative(j->deadline, j->silence_usec);
 	}
 	if (r < 0)
-		end(j, false);
+		end(j);
 	return 0;
 }
 
@@ -77,6 +80,7 @@ int job_start(struct job *j, sd_event *event, const struct job_ops *ops, void *u
 	j->userdata = userdata;
 	j->silence_usec = silence_usec;
 	j->used = 0;
+	j->late = false;
 	r = mcr_worker_start(&j->worker, run, arg, keep, n_keep);
 	if (r < 0)
 		return r;

@@ -29,6 +29,7 @@ struct job {
 	uint64_t silence_usec;
 	char buf[JOB_RECORD_MAX];
 	size_t used;
+	bool late;
 };
 
 static inline bool job_runs(const struct job *j)

@@ -10,10 +10,16 @@
 #include "util.h"
 
 static int max_level = LOG_INFO;
+static bool stderr_only;
 
 void log_set_level(int level)
 {
 	max_level = level;
+}
+
+void log_to_stderr(void)
+{
+	stderr_only = true;
 }
 
 /* JOURNAL_STREAM names the socket stderr was connected to when the service was started. */
@@ -23,7 +29,7 @@ static bool to_journal(void)
 	unsigned long long dev, ino;
 	struct stat st;
 
-	return stream && sscanf(stream, "%llu:%llu", &dev, &ino) == 2 && fstat(STDERR_FILENO, &st) == 0 &&
+	return !stderr_only && stream && sscanf(stream, "%llu:%llu", &dev, &ino) == 2 && fstat(STDERR_FILENO, &st) == 0 &&
 	       st.st_dev == dev && st.st_ino == ino;
 }
 

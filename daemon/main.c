@@ -95,22 +95,23 @@ static int take_lock(void)
 
 static int restore_only(void)
 {
-	static const char *const journals[] = { MCR_SHIELD_JOURNAL, MCR_DRAIN_JOURNAL };
 	auto_(mcr_hierarchy_freep) struct mcr_hierarchy *h = NULL;
 	auto_(closep) int run_fd = open(RUN_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int result = EXIT_SUCCESS;
 
+	log_to_stderr();
 	if (run_fd < 0)
 		return errno == ENOENT ? EXIT_SUCCESS : EXIT_FAILURE;
 	if (mcr_hierarchy_find(&h, NULL) < 0)
 		return EXIT_SUCCESS;	/* nothing was changed where there is nothing to change */
-	for (size_t i = 0; i < ARRAY_SIZE(journals); i++) {
-		int r = mcr_restore_recover(h, run_fd, journals[i]);
+	for (size_t i = 0; i < 2; i++) {
+		const char *what = i == 0 ? "memory.min" : "memory.swap.max";
+		int r = i == 0 ? mcr_shield_recover(h, run_fd) : mcr_restore_recover(h, run_fd, MCR_DRAIN_JOURNAL);
 
 		if (r > 0)
-			log_notice("put back what %s says", journals[i]);
-		if (r < 0) {
-			log_error("cannot put back what %s says: %s", journals[i], strerror(-r));
+			log_notice("put back %s, which a killed process had changed", what);
+		if (r < 0 && r != -EBUSY) {
+			log_error("cannot put back %s: %s; the journal is kept", what, strerror(-r));
 			result = EXIT_FAILURE;
 		}
 	}

@@ -49,20 +49,22 @@ bool manager_may_sync(struct manager *m)
 static struct mcr_gate_opts gate_opts(const struct manager *m)
 {
 	return (struct mcr_gate_opts){
+		.mount = mcr_hierarchy_path(m->h),
 		.heartbeat_max_ns = m->config->heartbeat_max_usec * MCR_NSEC_PER_USEC,
 		.hold_max_ns = m->config->hold_max_usec * MCR_NSEC_PER_USEC,
 		.reuse_grace_ns = m->config->reuse_grace_usec * MCR_NSEC_PER_USEC,
-		.held_max = m->config->dry_run ? 0 : m->config->held_max,
+		.held_max = m->config->gate && !m->config->dry_run ? m->config->held_max : 0,
 	};
 }
 
 static void set_exceptions(struct manager *m)
 {
+	mcr_gate_except_prefix(m->gate, "memcg-reaper-");	/* our own: decoys, probes */
 	for (size_t i = 0; m->config->except && m->config->except[i]; i++) {
 		const char *prefix = m->config->except[i];
 
 		if (*prefix && mcr_gate_except_prefix(m->gate, prefix) < 0)
-			log_warning("Except=%s cannot be used by the gate (16 prefixes of 16 bytes at most)", prefix);
+			log_warning("Except=%s cannot be used by the gate (15 prefixes of 16 bytes at most)", prefix);
 	}
 }
 
@@ -101,8 +103,10 @@ static int set_covers(struct manager *m)
 	for (size_t i = 0; m->config->cover && m->config->cover[i]; i++)
 		n++;
 	covers = calloc(n + 1, sizeof(*covers));
-	if (!covers)
+	if (!covers) {
+		m->n_covers = 0;	/* the old ones point into a configuration that goes */
 		return -ENOMEM;
+	}
 	for (size_t i = 0; i < m->n_covers; i++)
 		if (m->covers[i].id && m->gate)
 			mcr_gate_uncover(m->gate, m->covers[i].id);
@@ -273,19 +277,18 @@ static int start_loop(struct manager *m)
 	return r >= 0 ? add_timers(m) : r;
 }
 
-static int recover(struct manager *m)
+static void tell_recovered(const char *what, int r)
 {
-	static const char *const journals[] = { MCR_SHIELD_JOURNAL, MCR_DRAIN_JOURNAL };
+	if (r > 0)
+		log_notice("put back %s, which a killed process had changed", what);
+	else if (r < 0 && r != -EBUSY)
+		log_error("cannot put back %s: %s; the journal is kept", what, strerror(-r));
+}
 
-	for (size_t i = 0; i < ARRAY_SIZE(journals); i++) {
-		int r = mcr_restore_recover(m->h, m->run_fd, journals[i]);
-
-		if (r > 0)
-			log_notice("put back what a predecessor had changed (%s)", journals[i]);
-		else if (r < 0)
-			log_error("cannot put back what %s says: %s", journals[i], strerror(-r));
-	}
-	return 0;
+void manager_recover(struct manager *m)
+{
+	tell_recovered("memory.min", mcr_shield_recover(m->h, m->run_fd));
+	tell_recovered("memory.swap.max", mcr_restore_recover(m->h, m->run_fd, MCR_DRAIN_JOURNAL));
 }
 
 static int open_dirs(struct manager *m)
@@ -329,10 +332,10 @@ int manager_new(const char *config_path, struct manager **ret)
 	r = read_config(m);
 	if (r >= 0)
 		r = open_dirs(m);
-	if (r >= 0)
-		r = recover(m);
-	if (r >= 0)
+	if (r >= 0) {
+		manager_recover(m);
 		r = start_loop(m);
+	}
 	if (r < 0)
 		return r;
 	budget_init(&m->budget, m->config->budget_bytes, m->config->budget_usec, m->started_ns);
@@ -380,7 +383,8 @@ int manager_run(struct manager *m)
 	r = sd_event_loop(m->event);
 	sd_notify(0, "STOPPING=1");
 	job_kill(&m->cycle_job);
-	recover(m);
+	job_kill(&m->settle_job);
+	manager_recover(m);
 	if (m->gate) {
 		settle_release_all(m);
 		mcr_gate_unpin(m->gate);

@@ -101,6 +101,9 @@ int cycle_start_timer(struct manager *m);
 struct zombie_times cycle_times(const struct manager *m);
 uint64_t cycle_count_due(const struct manager *m, uint64_t *ret_pinned);
 
+/* Puts back what killed workers (ours, or of a `memcg-reaper reap`) had changed; tells of it. */
+void manager_recover(struct manager *m);
+
 /* Whether a sync is allowed now (Sync=, SyncSec=, SyncMaxBytes=); if so it counts as made. */
 bool manager_may_sync(struct manager *m);
 

@@ -15,12 +15,13 @@
 #include "hierarchy.h"
 #include "log.h"
 #include "manager.h"
-#include "restore.h"
 #include "util.h"
 
 /* A held cgroup is tried this often before what is left counts as stuck. */
 #define TRIES_MAX 3
 #define PASSES_MAX 8
+/* How often somebody may ask for a cgroup and not come before it is left to them. */
+#define REUSE_WAITS_MAX 6
 
 static uint64_t charged(const struct mcr_charge *c)
 {
@@ -53,6 +54,8 @@ static bool apply(struct manager *m, struct held *h, enum held_event event)
 		h->expired = true;
 	if (h->state == HELD_SETTLED && before != HELD_SETTLED)
 		h->due_ns = 0;
+	if (h->state == HELD_HELD && before != HELD_HELD)
+		h->looked = false;
 	if (h->state < HELD_FIRST_END)
 		return false;
 	tell_end(m, h);
@@ -110,9 +113,26 @@ static enum held_event try_remove(struct manager *m, struct held *h, uint64_t no
 		return e;
 	if (e == HELD_EV_DUE)
 		return HELD_EV_POPULATED;	/* cgroups were made below it: somebody uses it */
+	if (now - h->since_ns > REUSE_WAITS_MAX * m->config->reuse_grace_usec * MCR_NSEC_PER_USEC +
+				m->config->hold_max_usec * MCR_NSEC_PER_USEC) {
+		log_action(LOG_WARNING, "left in place", h->path, h->left_bytes,
+			   "its name is asked for again and again, but nobody uses it");
+		return HELD_EV_POPULATED;
+	}
 	/* The gate says that somebody asked for it: see later whether they came. */
 	h->due_ns = now + m->config->reuse_grace_usec * MCR_NSEC_PER_USEC / 4;
 	return HELD_EV_DUE;
+}
+
+/* Is a cgroup below it still held?  Then its time has not begun. */
+static bool keeps_held_below(const struct manager *m, const struct held *parent)
+{
+	size_t len = strlen(parent->path);
+
+	for (size_t i = 0; i < m->held.n; i++)
+		if (strncmp(m->held.at[i]->path, parent->path, len) == 0 && m->held.at[i]->path[len] == '/')
+			return true;
+	return false;
 }
 
 /* One step of one record; true when it is worth another look at once. */
@@ -124,9 +144,7 @@ static bool step(struct manager *m, struct held *h, uint64_t now)
 
 	if (h->state == HELD_PARENT) {
 		e = look_at_parent(m, h);
-		if (e == HELD_EV_CHILDLESS)
-			h->since_ns = now;
-		else if (now >= limit)
+		if (e == HELD_EV_DUE && now >= limit && !keeps_held_below(m, h))
 			e = HELD_EV_POPULATED;	/* others live below: not ours to remove */
 	} else if (h->state == HELD_SETTLED) {
 		if (now < h->due_ns)
@@ -135,6 +153,9 @@ static bool step(struct manager *m, struct held *h, uint64_t now)
 	} else if (now >= limit) {
 		e = HELD_EV_LIMIT;
 	} else if (h->state == HELD_HELD) {
+		if (h->looked)
+			return false;	/* waits for a worker */
+		h->looked = true;
 		e = look(m, h);
 	} else if (h->state == HELD_DRAINING || now < h->due_ns) {
 		return false;
@@ -191,10 +212,8 @@ static void on_drained(const void *record, void *userdata)
 static void on_drain_end(bool late, void *userdata)
 {
 	struct manager *m = userdata;
-	int r = mcr_restore_recover(m->h, m->run_fd, MCR_DRAIN_JOURNAL);
 
-	if (r < 0)
-		log_error("cannot put memory.swap.max back: %s; the journal is kept", strerror(-r));
+	manager_recover(m);
 	m->totals.late_workers += late;
 	for (size_t i = 0; i < m->n_drain; i++) {
 		struct held *h = held_find(&m->held, m->drain_ids[i]);
@@ -350,7 +369,11 @@ void settle_on_event(const struct mcr_gate_event *event, void *userdata)
 			break;
 		h = enter(m, event->id, event->kind == MCR_GATE_PARENT ? HELD_PARENT : HELD_HELD, event->at_ns);
 		if (h)
-			h->charged_bytes = event->usage_bytes + event->swap_bytes;
+			h->charged_bytes = h->left_bytes = event->usage_bytes + event->swap_bytes;
+		if (h && event->kind == MCR_GATE_PARENT && !keeps_held_below(m, h)) {
+			mcr_gate_forget(m->gate, h->id);	/* it failed for other reasons than ours */
+			held_drop(&m->held, h);
+		}
 		break;
 	case MCR_GATE_EXPIRED:
 		break;	/* it goes right now: GONE follows */
@@ -396,8 +419,6 @@ void settle_release_all(struct manager *m)
 {
 	uint64_t now = mcr_now_ns();
 
-	job_kill(&m->settle_job);
-	mcr_restore_recover(m->h, m->run_fd, MCR_DRAIN_JOURNAL);
 	/* Children before their parents: a parent's turn comes when nothing is below it. */
 	for (int pass = 0; m->held.n && pass < PASSES_MAX; pass++) {
 		for (size_t i = m->held.n; i-- > 0;) {

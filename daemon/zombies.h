@@ -22,6 +22,7 @@ struct known {
 	bool pinned;
 	bool seen;		/* in the census at hand */
 	bool trying;		/* part of the round under way */
+	bool tried;		/* its anchor was reclaimed in that round */
 };
 
 struct zombie_table {

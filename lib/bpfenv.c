@@ -31,7 +31,7 @@ const char *mcr_bpf_why(int error)
 	switch (-error) {
 	case EPERM:
 	case EACCES:
-		return "tracing BPF is refused: CAP_BPF, CAP_PERFMON or CAP_SYS_ADMIN is missing";
+		return "tracing BPF is refused: CAP_BPF, CAP_PERFMON or CAP_SYSLOG is missing";
 	case ESRCH:
 	case ENOENT:
 		return "the kernel has no BTF, or lacks a function the program attaches to";

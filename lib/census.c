@@ -194,25 +194,6 @@ static int load(struct mcr_census_walker *w)
 	return w->ring ? 0 : -errno;
 }
 
-int mcr_census_walker_new(struct mcr_census_walker **ret, const char **ret_why)
-{
-	auto_(mcr_census_walker_freep) struct mcr_census_walker *w = calloc(1, sizeof(*w));
-	int r;
-
-	if (!w)
-		return -ENOMEM;
-	mcr_bpf_quiet();
-	w->ring_bytes = RING_BYTES_FIRST;
-	r = load(w);
-	if (r < 0) {
-		if (ret_why)
-			*ret_why = mcr_bpf_why(r);
-		return r;
-	}
-	*ret = steal_ptr(w);
-	return 0;
-}
-
 struct mcr_census_walker *mcr_census_walker_free(struct mcr_census_walker *w)
 {
 	if (!w)
@@ -267,4 +248,35 @@ int mcr_census_walk(struct mcr_census_walker *w, struct mcr_census **ret)
 		if (r < 0)
 			return r;
 	}
+}
+
+/* Does the program find the root? */
+static int try_root(struct mcr_census_walker *w)
+{
+	struct mcr_census *census = NULL;
+	int r = mcr_census_walk(w, &census);
+
+	mcr_census_free(census);
+	return r;
+}
+
+int mcr_census_walker_new(struct mcr_census_walker **ret, const char **ret_why)
+{
+	auto_(mcr_census_walker_freep) struct mcr_census_walker *w = calloc(1, sizeof(*w));
+	int r;
+
+	if (!w)
+		return -ENOMEM;
+	mcr_bpf_quiet();
+	w->ring_bytes = RING_BYTES_FIRST;
+	r = load(w);
+	if (r == 0 && try_root(w) < 0)
+		r = -EPERM;	/* without CAP_SYSLOG, kernel symbols have the address 0 */
+	if (r < 0) {
+		if (ret_why)
+			*ret_why = mcr_bpf_why(r);
+		return r;
+	}
+	*ret = steal_ptr(w);
+	return 0;
 }

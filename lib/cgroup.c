@@ -103,6 +103,13 @@ int mcr_cgroup_descendants(int fd, uint64_t *ret)
 	return r < 0 ? r : mcr_keyed_u64(stat, "nr_descendants", ret);
 }
 
+void mcr_cgroup_flush_stats(int fd)
+{
+	char ignored[4096];
+
+	mcr_read_at(fd, "cpu.stat", ignored, sizeof(ignored));
+}
+
 int mcr_cgroup_charge(int fd, struct mcr_charge *ret)
 {
 	struct mcr_charge c = { 0 };
@@ -110,6 +117,7 @@ int mcr_cgroup_charge(int fd, struct mcr_charge *ret)
 	char stat[8192];
 	int r;
 
+	mcr_cgroup_flush_stats(fd);
 	r = mcr_read_at(fd, "memory.stat", stat, sizeof(stat));
 	if (r < 0)
 		return r;

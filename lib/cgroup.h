@@ -34,7 +34,13 @@ int mcr_cgroup_populated(int fd);
 /* Number of live cgroups below it. 0 or errno. */
 int mcr_cgroup_descendants(int fd, uint64_t *ret);
 
-/* What user pages and swap it is charged, from memory.stat; kernel memory is left out: it does not pin. */
+/*
+ * Brings the counters of a cgroup and all below it up to date.  memory.stat alone may lag by 64 pages
+ * per CPU or two seconds (6.1); reading cpu.stat flushes without condition.
+ */
+void mcr_cgroup_flush_stats(int fd);
+
+/* What user pages and swap it is charged, from memory.stat, flushed; kernel memory is left out: it does not pin. */
 struct mcr_charge {
 	uint64_t file_bytes;		/* page cache, shmem_bytes included */
 	uint64_t shmem_bytes;		/* tmpfs, shared memory */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "config.h"
 
+#include <ctype.h>
 #include <ini.h>
 #include <string.h>
 
@@ -11,6 +12,9 @@
 /* What distribution builds of inih cut or refuse silently; here it is said. */
 #define INIH_LINE_MAX 199
 #define INIH_NAME_MAX 49
+
+/* A year: far more than makes sense, far less than overflows as nanoseconds. */
+#define USEC_MAX (366ULL * 86400 * 1000000)
 
 typedef int (*parser)(const char *text, void *field);
 
@@ -111,7 +115,7 @@ static int set(struct mcr_config *c, const struct key *k, const char *value)
 
 	if (k->parse == to_usec || k->parse == to_bytes || k->parse == to_number) {
 		r = k->parse(value, &v);
-		if (r == 0 && v < k->min)
+		if (r == 0 && (v < k->min || (k->parse == to_usec && v > USEC_MAX)))
 			r = -ERANGE;
 		if (r == 0)
 			*(uint64_t *)field = v;
@@ -153,8 +157,9 @@ struct reading {
 	unsigned int line;
 	mcr_config_complaint complain;
 	void *userdata;
+	char *text;		/* the line at hand */
+	size_t text_size;
 	int complaints;
-	bool too_long;
 };
 
 static void complain(struct reading *r, const char *key, const char *what)
@@ -164,25 +169,46 @@ static void complain(struct reading *r, const char *key, const char *what)
 		r->complain(r->path, r->line, key, what, r->userdata);
 }
 
-/* inih asks for a line at a time: so lines are counted here, and long ones kept from it. */
+/* Is it a comment, a section, or an assignment, by its first and its = characters? */
+static bool makes_sense(const char *line)
+{
+	const char end = *line == '[' ? ']' : '=';
+
+	if (!*line || *line == '#' || *line == ';')
+		return true;
+	for (const char *p = line; *p && *p != end; p++)
+		if (p > line && *p == ';' && isspace((unsigned char)p[-1]))
+			return false;	/* the rest is a remark to inih */
+	return strchr(line, end) != NULL;
+}
+
+/*
+ * inih asks for a line at a time: so lines are counted here, and what it would cut, take for the end
+ * of the file, or join to the line before is kept from it.
+ */
 static char *next_line(char *buf, int size, void *stream)
 {
 	struct reading *r = stream;
-	size_t len;
-	int c;
+	const char *start;
+	ssize_t n;
 
-	if (!fgets(buf, size, r->file))
+	n = getline(&r->text, &r->text_size, r->file);
+	if (n < 0)
 		return NULL;
 	r->line++;
-	len = strlen(buf);
-	if (len > 0 && buf[len - 1] != '\n' && !feof(r->file)) {
-		while ((c = getc(r->file)) != EOF && c != '\n')
-			;
-		complain(r, "", "line is longer than 199 characters, ignored");
-		strcpy(buf, "\n");
-	} else if (len != 0 && memchr(buf, '\0', len)) {
-		strcpy(buf, "\n");
-	}
+	start = r->text;
+	if (r->line == 1 && strncmp(start, "\xef\xbb\xbf", 3) == 0)
+		start += 3;
+	start += strspn(start, " \t\v\f\r");
+	strcpy(buf, "\n");
+	if (memchr(r->text, '\0', n))
+		complain(r, "", "a NUL byte in the line, ignored");
+	else if (n > INIH_LINE_MAX || n >= size)
+		complain(r, "", "line is longer than 198 characters, ignored");
+	else if (!makes_sense(start + strspn(start, "\r\n")))
+		complain(r, "", "neither a section nor an assignment, ignored");
+	else
+		strcpy(buf, start);
 	return buf;
 }
 
@@ -223,14 +249,11 @@ int mcr_config_read(struct mcr_config *c, const char *path, mcr_config_complaint
 	if (!f)
 		return -errno;
 	first = ini_parse_stream(next_line, &r, on_key, &r);
+	free(r.text);
 	if (ferror(f))
 		return -EIO;
 	if (first == -2)
 		return -ENOMEM;
-	if (first > 0) {
-		r.line = first;
-		complain(&r, "", "neither a section nor an assignment");
-	}
 	return r.complaints;
 }
 
@@ -252,8 +275,9 @@ bool mcr_config_covers(const struct mcr_config *c, const char *path)
 	for (size_t i = 0; c->cover && c->cover[i]; i++) {
 		size_t len = strlen(c->cover[i]);
 
-		if (len && strncmp(path, c->cover[i], len) == 0 && (path[len] == '/' || !path[len]))
-			return !has_excepted(c, path + len);
+		if (len && strncmp(path, c->cover[i], len) == 0 && (path[len] == '/' || !path[len]) &&
+		    !has_excepted(c, path + len))
+			return true;
 	}
 	return false;
 }

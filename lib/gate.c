@@ -64,20 +64,30 @@ static void set_up(struct mcr_gate *g, const struct mcr_gate_opts *o)
 	s->reuse_grace_ns = o->reuse_grace_ns;
 	s->held_max = o->held_max < GATE_HELD_LIMIT ? o->held_max : GATE_HELD_LIMIT;
 	s->daemon_pid = getpid();
+	strncpy(s->mount, o->mount ? o->mount : "", sizeof(s->mount) - 1);
 }
 
-/* Uses the pinned map of a predecessor if it is of our layout; makes and pins a new one otherwise. */
+/*
+ * Uses the pinned map of a predecessor.  One of another layout is given up: what that version held
+ * stays as empty cgroups until somebody removes them.
+ */
 static int pin_held(struct mcr_gate *g, const char *pin_dir)
 {
 	auto_(freep) char *path = NULL;
-	int r;
+	struct bpf_map_info info = { 0 };
+	__u32 len = sizeof(info);
+	int fd;
 
 	if (asprintf(&path, "%s/" PIN_NAME, pin_dir) < 0)
 		return -ENOMEM;
-	r = bpf_map__set_pin_path(g->skel->maps.held, path);
-	if (r == 0)
-		r = gate_bpf__load(g->skel);
-	return r;
+	fd = bpf_obj_get(path);
+	if (fd >= 0) {
+		if (bpf_obj_get_info_by_fd(fd, &info, &len) < 0 || info.key_size != sizeof(__u64) ||
+		    info.value_size != sizeof(struct gate_held) || info.max_entries != GATE_HELD_LIMIT)
+			unlink(path);
+		close(fd);
+	}
+	return bpf_map__set_pin_path(g->skel->maps.held, path);
 }
 
 static int load(struct mcr_gate *g, const struct mcr_gate_opts *o, bool lsm)
@@ -94,7 +104,9 @@ static int load(struct mcr_gate *g, const struct mcr_gate_opts *o, bool lsm)
 	bpf_program__set_autoload(g->skel->progs.gate_lsm, lsm);
 	bpf_program__set_autoload(g->skel->progs.gate_fmod_ret, !lsm);
 	set_up(g, o);
-	r = o->pin_dir ? pin_held(g, o->pin_dir) : gate_bpf__load(g->skel);
+	r = o->pin_dir ? pin_held(g, o->pin_dir) : 0;
+	if (r == 0)
+		r = gate_bpf__load(g->skel);
 	if (r < 0)
 		return r;
 	g->ring = ring_buffer__new(bpf_map__fd(g->skel->maps.events), on_record, g, NULL);

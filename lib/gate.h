@@ -21,6 +21,7 @@ enum mcr_gate_how {
 };
 
 struct mcr_gate_opts {
+	const char *mount;		/* path of the cgroup file system */
 	const char *pin_dir;		/* in bpffs, exists; NULL: nothing outlives this process */
 	uint64_t heartbeat_max_ns;
 	uint64_t hold_max_ns;

@@ -2,6 +2,7 @@
 #include "pressure.h"
 
 #include <stddef.h>
+#include <string.h>
 
 #include "fileio.h"
 #include "util.h"
@@ -10,7 +11,7 @@ int mcr_psi_parse(const char *text, unsigned int *ret_centi)
 {
 	unsigned int whole, cent;
 
-	if (sscanf(text, "some avg10=%3u.%2u", &whole, &cent) != 2)
+	if (sscanf(text, "some avg10=%3u.%2u", &whole, &cent) != 2 || text[strlen("some avg10=")] == '-')
 		return -EINVAL;
 	*ret_centi = whole * 100 + cent;
 	return 0;
@@ -44,7 +45,7 @@ const char *mcr_pressure_exceeds(const struct mcr_pressure *p, const struct mcr_
 {
 	if (p->psi && limits->some_avg10_centi && p->some_avg10_centi > limits->some_avg10_centi)
 		return "memory pressure is above PressureMaxPct=";
-	if (p->available_bytes < p->total_bytes / 100 * limits->available_pct)
+	if (p->available_bytes < p->total_bytes / 10000 * limits->available_centi)
 		return "available memory is below AvailableMinPct=";
 	return NULL;
 }

@@ -17,7 +17,7 @@ struct mcr_pressure {
 
 struct mcr_pressure_limits {
 	unsigned int some_avg10_centi;	/* above: too much; 0: never */
-	unsigned int available_pct;	/* MemAvailable below this share of MemTotal: too little */
+	unsigned int available_centi;	/* MemAvailable below this share of MemTotal, in 1/100 %: too little */
 };
 
 /* Reads PROC/pressure/memory and PROC/meminfo. 0, or errno of meminfo; PSI may be missing. */

@@ -6,13 +6,18 @@
 #include "sync.h"
 #include "util.h"
 
-static int count_anchor(struct mcr_reap_anchor **anchors, size_t *n, const struct mcr_zombie *z)
+static int count_anchor(struct mcr_reap_anchor **anchors, size_t *n, const struct mcr_zombie *z, bool named)
 {
 	struct mcr_reap_anchor *bigger;
+	/* By count: what is known of its pages; nothing known is no bound. */
+	uint64_t bytes = named ? mcr_zombie_pages(z) * sysconf(_SC_PAGESIZE) :
+			 z->usage_bytes ? z->usage_bytes : UINT64_MAX / 4;
+	size_t number = named ? 1 : z->refs;
 
 	for (size_t i = *n; i > 0; i--) {	/* the census goes subtree by subtree: mostly the last */
 		if ((*anchors)[i - 1].id == z->anchor_id) {
-			(*anchors)[i - 1].zombies++;
+			(*anchors)[i - 1].zombies += number;
+			(*anchors)[i - 1].bytes += bytes;
 			return 0;
 		}
 	}
@@ -20,7 +25,8 @@ static int count_anchor(struct mcr_reap_anchor **anchors, size_t *n, const struc
 	if (!bigger)
 		return -ENOMEM;
 	*anchors = bigger;
-	bigger[(*n)++] = (struct mcr_reap_anchor){ .id = z->anchor_id, .path = z->anchor, .zombies = 1 };
+	bigger[(*n)++] = (struct mcr_reap_anchor){ .id = z->anchor_id, .path = z->anchor,
+						      .zombies = number, .bytes = bytes };
 	return 0;
 }
 
@@ -38,11 +44,17 @@ int mcr_reap_plan(const struct mcr_census *census, const struct mcr_config *conf
 			continue;
 		if (filter && !filter(z, userdata))
 			continue;
-		if (count_anchor(&anchors, &n, z) < 0)
+		if (count_anchor(&anchors, &n, z, census->named) < 0)
 			return -ENOMEM;
 	}
 	*ret = steal_ptr(anchors);
 	return n;
+}
+
+/* An error of more than one anchor: a protection that could not be put back, say. */
+static bool fatal(int error)
+{
+	return error < 0 && error != -EAGAIN && error != -ESTALE && error != -ENODEV && error != -ENOENT;
 }
 
 /* One pass over the anchors that are not done; *todo is what may still be asked for. */
@@ -59,14 +71,15 @@ static int pass(const struct mcr_reap_opts *o, const struct mcr_reap_anchor *anc
 
 		if (done[i])
 			continue;
-		s.max_bytes = *todo;
+		/* One write more than the zombies hold: newcomers among the live are not protected. */
+		s.max_bytes = anchors[i].bytes < *todo - (*todo < step ? *todo : step) ? anchors[i].bytes + step : *todo;
 		rep.error = mcr_shield_reclaim(o->h, anchors[i].id, &s, &rep.result);
 		*todo -= rep.result.writes * step < *todo ? rep.result.writes * step : *todo;
 		done[i] = rep.error < 0 || rep.result.dying_after == 0;
 		r = report(&rep, userdata);
 		if (r < 0)
 			return r;
-		if (rep.result.stopped)
+		if (rep.result.stopped || fatal(rep.error))
 			*todo = 0;
 	}
 	return 0;

@@ -20,6 +20,7 @@ struct mcr_reap_anchor {
 	uint64_t id;
 	const char *path;	/* lives as long as the census */
 	size_t zombies;
+	uint64_t bytes;		/* what they hold, as far as known */
 };
 
 /* Says of a zombie that policy covers whether to try it now. */

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The file: a line per knob, "ID KNOB OLD NEW", and a last line "end N".  Values are single words
+ * The file: a line per knob, "ID KNOB OLD NEW", and a last line "end N SUBJECT".  Values are single words
  * (numbers or "max").  It lives on a tmpfs: it need survive processes, not power.
  */
 #include "restore.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <string.h>
+#include <sys/file.h>
 
 #include "cgroup.h"
 #include "fileio.h"
@@ -23,12 +25,31 @@ struct knob {
 struct mcr_restore {
 	const struct mcr_hierarchy *h;
 	int dir_fd;
+	int lock_fd;
 	char *name;
 	struct knob *knobs;
 	size_t n, size;
+	uint64_t subject;
+	bool on_disk;		/* the file is there, and is ours */
 };
 
-int mcr_restore_new(const struct mcr_hierarchy *h, int dir_fd, const char *name, struct mcr_restore **ret)
+/* fd of the locked lock file; -EBUSY when somebody else has it. Root's alone: nobody can sit on it. */
+static int take_lock(int dir_fd, const char *name)
+{
+	auto_(freep) char *path = NULL;
+	auto_(closep) int fd = -EBADF;
+
+	if (asprintf(&path, "%s.lock", name) < 0)
+		return -ENOMEM;
+	fd = openat(dir_fd, path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -errno;
+	if (flock(fd, LOCK_EX | LOCK_NB) < 0)
+		return errno == EWOULDBLOCK ? -EBUSY : -errno;
+	return steal_fd(fd);
+}
+
+static int begin(const struct mcr_hierarchy *h, int dir_fd, const char *name, struct mcr_restore **ret)
 {
 	auto_(mcr_restore_freep) struct mcr_restore *r = calloc(1, sizeof(*r));
 
@@ -36,9 +57,26 @@ int mcr_restore_new(const struct mcr_hierarchy *h, int dir_fd, const char *name,
 		return -ENOMEM;
 	r->h = h;
 	r->dir_fd = dir_fd;
+	r->lock_fd = take_lock(dir_fd, name);
+	if (r->lock_fd < 0)
+		return r->lock_fd;
 	r->name = strdup(name);
 	if (!r->name)
 		return -ENOMEM;
+	*ret = steal_ptr(r);
+	return 0;
+}
+
+int mcr_restore_new(const struct mcr_hierarchy *h, int dir_fd, const char *name, struct mcr_restore **ret)
+{
+	auto_(mcr_restore_freep) struct mcr_restore *r = NULL;
+	int e = begin(h, dir_fd, name, &r);
+
+	if (e < 0)
+		return e;
+	/* Writing over what somebody left would lose the true values for good. */
+	if (faccessat(dir_fd, name, F_OK, 0) == 0)
+		return -EBUSY;
 	*ret = steal_ptr(r);
 	return 0;
 }
@@ -47,10 +85,21 @@ struct mcr_restore *mcr_restore_free(struct mcr_restore *r)
 {
 	if (!r)
 		return NULL;
+	close_fd(r->lock_fd);
 	free(r->name);
 	free(r->knobs);
 	free(r);
 	return NULL;
+}
+
+void mcr_restore_set_subject(struct mcr_restore *r, uint64_t id)
+{
+	r->subject = id;
+}
+
+uint64_t mcr_restore_subject(const struct mcr_restore *r)
+{
+	return r->subject;
 }
 
 size_t mcr_restore_count(const struct mcr_restore *r)
@@ -91,11 +140,12 @@ int mcr_restore_add(struct mcr_restore *r, int cgroup_fd, const char *knob, cons
 	return strcmp(k.old, value) == 0 ? 0 : append(r, &k);
 }
 
-static int save(const struct mcr_restore *r)
+static int save(struct mcr_restore *r)
 {
 	auto_(freep) char *text = NULL;
 	auto_(fclosep) FILE *f = NULL;
 	size_t len;
+	int e;
 
 	f = open_memstream(&text, &len);
 	if (!f)
@@ -103,10 +153,12 @@ static int save(const struct mcr_restore *r)
 	for (size_t i = 0; i < r->n; i++)
 		fprintf(f, "%" PRIu64 " %s %s %s\n", r->knobs[i].id, r->knobs[i].name, r->knobs[i].old,
 			r->knobs[i].value);
-	fprintf(f, "end %zu\n", r->n);
+	fprintf(f, "end %zu %" PRIu64 "\n", r->n, r->subject);
 	if (fflush(f) != 0)
 		return -ENOMEM;
-	return mcr_replace_at(r->dir_fd, r->name, text, len, 0600);
+	e = mcr_replace_at(r->dir_fd, r->name, text, len, 0600);
+	r->on_disk = e == 0;
+	return e;
 }
 
 /* The cgroup died, or its memory controller was switched off: nothing there to put back. */
@@ -151,19 +203,29 @@ int mcr_restore_apply(struct mcr_restore *r)
 	return e;
 }
 
-int mcr_restore_undo(struct mcr_restore *r)
+int mcr_restore_undo_knob(struct mcr_restore *r, const char *knob)
 {
 	int first = 0;
 
-	for (size_t i = 0; i < r->n; i++) {
-		int e = put_back(r, &r->knobs[i]);
+	for (size_t i = 0; r->on_disk && i < r->n; i++) {
+		int e = !knob || strcmp(r->knobs[i].name, knob) == 0 ? put_back(r, &r->knobs[i]) : 0;
 
 		if (e < 0 && first == 0)
 			first = e;
 	}
-	if (first == 0 && unlinkat(r->dir_fd, r->name, 0) < 0 && errno != ENOENT)
-		first = -errno;
 	return first;
+}
+
+int mcr_restore_undo(struct mcr_restore *r)
+{
+	int first = mcr_restore_undo_knob(r, NULL);
+
+	if (first < 0 || !r->on_disk)
+		return first;
+	if (unlinkat(r->dir_fd, r->name, 0) < 0 && errno != ENOENT)
+		return -errno;
+	r->on_disk = false;
+	return 0;
 }
 
 static int parse_line(struct mcr_restore *r, const char *line)
@@ -185,8 +247,10 @@ static int parse(struct mcr_restore *r, char *text)
 	for (line = strtok_r(text, "\n", &save_ptr); line; line = strtok_r(NULL, "\n", &save_ptr)) {
 		int e;
 
-		if (sscanf(line, "end %zu", &n) == 1)
-			return n == r->n ? 0 : -EBADMSG;
+		int end = 0;
+
+		if (sscanf(line, "end %zu %" SCNu64 "%n", &n, &r->subject, &end) == 2)
+			return n == r->n && !line[end] ? 0 : -EBADMSG;
 		e = parse_line(r, line);
 		if (e < 0)
 			return e;
@@ -194,20 +258,36 @@ static int parse(struct mcr_restore *r, char *text)
 	return -EBADMSG;
 }
 
-int mcr_restore_recover(const struct mcr_hierarchy *h, int dir_fd, const char *name)
+int mcr_restore_load(const struct mcr_hierarchy *h, int dir_fd, const char *name, struct mcr_restore **ret)
 {
 	auto_(mcr_restore_freep) struct mcr_restore *r = NULL;
 	auto_(freep) char *text = NULL;
 	int e;
 
-	e = mcr_read_all_at(dir_fd, name, &text);
-	if (e == -ENOENT)
-		return 0;
+	if (faccessat(dir_fd, name, F_OK, 0) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	e = begin(h, dir_fd, name, &r);
 	if (e == 0)
-		e = mcr_restore_new(h, dir_fd, name, &r);
+		e = mcr_read_all_at(dir_fd, name, &text);
+	if (e == -ENOENT)
+		return 0;	/* put back while we came */
 	if (e == 0)
 		e = parse(r, text);
-	if (e == 0)
+	if (e < 0)
+		return e;
+	r->on_disk = true;
+	*ret = steal_ptr(r);
+	return 1;
+}
+
+int mcr_restore_recover(const struct mcr_hierarchy *h, int dir_fd, const char *name)
+{
+	auto_(mcr_restore_freep) struct mcr_restore *r = NULL;
+	int e = mcr_restore_load(h, dir_fd, name, &r);
+
+	if (e > 0)
 		e = mcr_restore_undo(r);
+	else
+		return e;
 	return e < 0 ? e : 1;
 }

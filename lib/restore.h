@@ -16,15 +16,30 @@
 struct mcr_hierarchy;
 struct mcr_restore;
 
-/* An empty journal NAME in directory dir_fd; nothing is written yet. 0 or -ENOMEM. */
+/*
+ * An empty journal NAME in directory dir_fd, with its lock (NAME.lock) taken: one user at a time, and
+ * a journal that somebody left is put back by its next user before anything else.  The lock lasts
+ * until mcr_restore_free(), or the end of the process.
+ * 0; -EBUSY: in use, or another's journal is still there; -ENOSPC and others of making the lock.
+ */
 int mcr_restore_new(const struct mcr_hierarchy *h, int dir_fd, const char *name, struct mcr_restore **ret);
 
-/* Forgets the journal in memory; the file, if any, stays. */
+/*
+ * The journal that somebody left, with its lock taken: 1 and *ret, 0 when there is none, -EBUSY when
+ * it is in use, -EBADMSG when it makes no sense (it stays), or another errno.
+ */
+int mcr_restore_load(const struct mcr_hierarchy *h, int dir_fd, const char *name, struct mcr_restore **ret);
+
+/* Forgets the journal in memory and lets go of the lock; the file, if any, stays. */
 struct mcr_restore *mcr_restore_free(struct mcr_restore *r);
 static inline void mcr_restore_freep(struct mcr_restore **r)
 {
 	*r = mcr_restore_free(*r);
 }
+
+/* A cgroup id that is kept in the journal for whoever puts it back. 0 at first. */
+void mcr_restore_set_subject(struct mcr_restore *r, uint64_t id);
+uint64_t mcr_restore_subject(const struct mcr_restore *r);
 
 /*
  * Notes that the knob of this open cgroup is to have this value for a while; reads what it has.
@@ -41,14 +56,14 @@ size_t mcr_restore_count(const struct mcr_restore *r);
  */
 int mcr_restore_apply(struct mcr_restore *r);
 
+/* Puts back the knobs of this name alone; the journal stays. 0 or the first errno. */
+int mcr_restore_undo_knob(struct mcr_restore *r, const char *knob);
+
 /*
  * Puts every knob back and removes the journal file. Cgroups that are gone are passed over.
  * 0, or the first errno, and then the file stays for another try.
  */
 int mcr_restore_undo(struct mcr_restore *r);
 
-/*
- * Puts back what the journal NAME says, if there is one: 1 when there was, 0 when not, or errno.
- * A journal that makes no sense is an error (-EBADMSG) and stays.
- */
+/* mcr_restore_load() and mcr_restore_undo(): 1 when there was one, 0 when not, or errno. */
 int mcr_restore_recover(const struct mcr_hierarchy *h, int dir_fd, const char *name);

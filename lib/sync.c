@@ -40,7 +40,8 @@ int mcr_sync_filesystems(void)
 		auto_(closep) int fd = -EBADF;
 		struct stat st;
 
-		if (m->mnt_fsname[0] != '/')	/* no device: nothing to write to */
+		/* No device: nothing to write to.  FUSE: may hang, and is somebody else's. */
+		if (m->mnt_fsname[0] != '/' || strncmp(m->mnt_type, "fuse", 4) == 0)
 			continue;
 		fd = open(m->mnt_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
 		if (fd < 0 || fstat(fd, &st) < 0 || seen(devs, n, st.st_dev))
@@ -71,10 +72,10 @@ int mcr_dirty_bytes(int proc_fd, uint64_t *ret)
 
 int mcr_release_writeback(const struct mcr_hierarchy *h)
 {
-	char name[64];
+	static const char name[] = "memcg-reaper-nudge";
 
-	snprintf(name, sizeof(name), "memcg-reaper-nudge-%d", getpid());
-	if (mkdirat(mcr_hierarchy_fd(h), name, 0700) < 0)
+	/* One that a killed process left serves as well. */
+	if (mkdirat(mcr_hierarchy_fd(h), name, 0700) < 0 && errno != EEXIST)
 		return -errno;
 	return unlinkat(mcr_hierarchy_fd(h), name, AT_REMOVEDIR) < 0 ? -errno : 0;
 }

@@ -48,6 +48,7 @@ static _Noreturn void child(mcr_worker_job job, void *arg, int out_fd, const int
 	size_t n = 0;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	setpgid(0, 0);	/* Ctrl-C is for the parent, which ends us in good order */
 	if (getppid() != parent)
 		_exit(1);	/* it died before we could ask to die with it */
 	reset_signals();

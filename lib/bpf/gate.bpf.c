@@ -81,7 +81,7 @@ static __always_inline __u64 since(__u64 now, __u64 then)
 
 static __always_inline bool daemon_alive(__u64 now)
 {
-	return since(now, settings.heartbeat_ns) <= settings.heartbeat_max_ns;
+	return settings.heartbeat_ns && since(now, settings.heartbeat_ns) <= settings.heartbeat_max_ns;
 }
 
 static __always_inline struct kernfs_node *kn_parent(struct kernfs_node *kn)
@@ -95,7 +95,7 @@ static __always_inline struct kernfs_node *kn_parent(struct kernfs_node *kn)
 
 static __always_inline bool name_excluded(struct kernfs_node *kn)
 {
-	__u64 name[GATE_NAME_WORDS] = {};
+	__u64 name[GATE_NAME_WORDS + 1] = {};	/* one more, for the NUL */
 	__u32 i;
 
 	bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(kn, name));
@@ -179,12 +179,17 @@ static __always_inline int hold(struct kernfs_node *kn, __u64 id, __u32 state, _
 	if (!name || bpf_probe_read_kernel_str(name, GATE_PATH_MAX, BPF_CORE_READ(kn, name)) < 0)
 		return -EINVAL;
 	h.name_hash = hash_last(name);
-	/* The name is watched before the entry exists: no mkdir can fall between. */
-	if (bpf_map_update_elem(&name_seen, &h.name_hash, &never, BPF_ANY))
-		return -ENOSPC;
-	if (bpf_map_update_elem(&held, &id, &h, BPF_NOEXIST))
-		return -ENOSPC;
+	/*
+	 * The name is watched before the entry exists: no mkdir can fall between.  Another cgroup of
+	 * this name may be held already: what was seen of it must not be forgotten.
+	 */
 	__sync_fetch_and_add(&counters.held_now, 1);
+	bpf_map_update_elem(&name_seen, &h.name_hash, &never, BPF_NOEXIST);
+	if (!bpf_map_lookup_elem(&name_seen, &h.name_hash) ||
+	    bpf_map_update_elem(&held, &id, &h, BPF_NOEXIST)) {
+		__sync_fetch_and_add(&counters.held_now, -1);
+		return -ENOSPC;
+	}
 	return 0;
 }
 
@@ -321,8 +326,9 @@ static __always_inline int on_rmdir(struct dentry *dentry)
 		return 0;	/* in use: the kernel refuses, or the process will never exist */
 
 	h = bpf_map_lookup_elem(&held, &id);
-	if (h && (__u32)(bpf_get_current_pid_tgid() >> 32) == settings.daemon_pid)
-		return answer_daemon(h, now);
+	/* What the daemon does not hold is not its to remove: another cgroup has come to the name. */
+	if ((__u32)(bpf_get_current_pid_tgid() >> 32) == settings.daemon_pid)
+		return h ? answer_daemon(h, now) : -EBUSY;
 	if (h)
 		return answer_again(h, id, now);
 	if (!daemon_alive(now)) {
@@ -354,6 +360,16 @@ int BPF_PROG(gate_fmod_ret, struct inode *dir, struct dentry *dentry, int ret)
 	return on_rmdir(dentry);
 }
 
+static __always_inline bool on_cgroupfs(const char *path)
+{
+	int i;
+
+	for (i = 0; i < GATE_MOUNT_MAX && settings.mount[i]; i++)
+		if (path[i] != settings.mount[i])
+			return false;
+	return true;
+}
+
 /* Somebody asks for a name that is held: keep off it for a while. */
 SEC("fentry/do_mkdirat")
 int BPF_PROG(watch_mkdir, int dfd, struct filename *name)
@@ -369,7 +385,9 @@ int BPF_PROG(watch_mkdir, int dfd, struct filename *name)
 	if (!path)
 		return 0;
 	len = bpf_probe_read_kernel_str(path, GATE_PATH_MAX, name->name);
-	if (len < 0 || len >= GATE_PATH_MAX) {
+	if (len < 0 || (path[0] == '/' && !on_cgroupfs(path)))
+		return 0;	/* no path at all, or one that leads elsewhere */
+	if (len >= GATE_PATH_MAX) {
 		unseen_ns = bpf_ktime_get_ns();	/* too long to tell: it could be any of them */
 		return 0;
 	}

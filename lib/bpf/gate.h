@@ -10,6 +10,7 @@
 #define GATE_HELD_LIMIT 4096	/* size of the map of held cgroups; settings.held_max is the policy */
 #define GATE_NAMES_MAX 16
 #define GATE_NAME_WORDS 2	/* a name pattern is at most 16 bytes of prefix */
+#define GATE_MOUNT_MAX 32
 #define GATE_PATH_MAX 512	/* longest mkdir path whose last component is looked at */
 
 /* Which cgroups are covered: the nearest ancestor found here decides. Key: cgroup id. */
@@ -65,6 +66,7 @@ struct gate_settings {
 	__u32 names_len;
 	__u32 pad;
 	struct gate_name names[GATE_NAMES_MAX];
+	char mount[GATE_MOUNT_MAX];	/* where cgroup2 is mounted; cut is fine: it is a prefix */
 };
 
 struct gate_counters {

@@ -36,19 +36,24 @@ static struct mcr_config *defaults(void)
 	return c;
 }
 
-/* Reads text as a file; the result and the complaints must agree on their number. */
-static int read_text(struct mcr_config *c, const char *text, struct complaints *ret)
+/* Reads bytes as a file; the result and the complaints must agree on their number. */
+static int read_bytes(struct mcr_config *c, const char *text, size_t len, struct complaints *ret)
 {
 	const char *path = temp_path("reaper.conf");
 	int r;
 
 	*ret = (struct complaints){ 0 };
-	put_file(temp_fd, "reaper.conf", text);
+	put_bytes(temp_fd, "reaper.conf", text, len);
 	r = mcr_config_read(c, path, note, ret);
 	ck_assert_int_eq(r, ret->n);
 	if (ret->n)
 		ck_assert_str_eq(ret->file, path);
 	return r;
+}
+
+static int read_text(struct mcr_config *c, const char *text, struct complaints *ret)
+{
+	return read_bytes(c, text, strlen(text), ret);
 }
 
 static void assert_list(char **list, const char *words)
@@ -233,6 +238,25 @@ START_TEST(a_value_below_its_minimum_is_out_of_range)
 }
 END_TEST
 
+START_TEST(a_time_of_more_than_a_year_is_out_of_range)
+{
+	auto_(mcr_config_freep) struct mcr_config *c = defaults();
+	struct complaints complaints;
+
+	ck_assert_int_eq(read_text(c, "[Reaper]\nHoldMaxSec=366d\n", &complaints), 0);
+	ck_assert_uint_eq(c->hold_max_usec, 366 * 86400 * SEC);
+	ck_assert_uint_le(c->hold_max_usec, UINT64_MAX / 1000);		/* fits as nanoseconds */
+	ck_assert_int_eq(read_text(c, "[Reaper]\nHoldMaxSec=366d 1us\n", &complaints), 1);
+	ck_assert_str_eq(complaints.key, "HoldMaxSec");
+	ck_assert_ptr_nonnull(strstr(complaints.what, "value is out of range"));
+	ck_assert_int_eq(read_text(c, "[Reaper]\nHoldMaxSec=213504d\n", &complaints), 1);
+	ck_assert_ptr_nonnull(strstr(complaints.what, "value is out of range"));
+	ck_assert_uint_eq(c->hold_max_usec, 366 * 86400 * SEC);
+	/* Only times: a year in microseconds is a small number of bytes. */
+	ck_assert_int_eq(read_text(c, "[Reaper]\nBudgetBytes=1000T\n", &complaints), 0);
+}
+END_TEST
+
 START_TEST(a_value_at_its_minimum_is_taken)
 {
 	auto_(mcr_config_freep) struct mcr_config *c = defaults();
@@ -288,6 +312,69 @@ START_TEST(a_line_that_is_no_assignment_is_reported)
 }
 END_TEST
 
+START_TEST(every_line_that_is_no_assignment_is_reported)
+{
+	auto_(mcr_config_freep) struct mcr_config *c = defaults();
+	struct complaints complaints;
+
+	ck_assert_int_eq(read_text(c, "[Reaper]\nfoo\nbar\n  baz\n[Half\nHeldMax=7\n", &complaints), 4);
+	ck_assert_uint_eq(complaints.line, 5);
+	ck_assert_str_eq(complaints.key, "");
+	ck_assert_ptr_nonnull(strstr(complaints.what, "neither a section nor an assignment"));
+	ck_assert_uint_eq(c->held_max, 7);
+}
+END_TEST
+
+START_TEST(an_assignment_that_is_cut_off_by_a_remark_is_reported)
+{
+	auto_(mcr_config_freep) struct mcr_config *c = defaults();
+	struct complaints complaints;
+
+	ck_assert_int_eq(read_text(c, "[Reaper]\nHeldMax ;=7\n", &complaints), 1);
+	ck_assert_uint_eq(complaints.line, 2);
+	ck_assert_int_eq(read_text(c, "[Reaper]\n[Oth ; er]\n", &complaints), 1);
+	ck_assert_uint_eq(complaints.line, 2);
+	ck_assert_uint_eq(c->held_max, 1024);
+}
+END_TEST
+
+START_TEST(an_indented_line_stands_for_itself)
+{
+	static const char text[] = "  [Reaper]\nCover=a.slice\n  DryRun=yes\n\tHeldMax=7\n \t\n  # Gate=no\n"
+				   "Except=x\n\fShield=no\n\vSync=no\n";
+	auto_(mcr_config_freep) struct mcr_config *c = defaults();
+	struct complaints complaints;
+
+	ck_assert_int_eq(read_text(c, text, &complaints), 0);
+	ck_assert(c->dry_run && c->gate);
+	ck_assert(!c->shield && !c->sync);
+	ck_assert_uint_eq(c->held_max, 7);
+	assert_list(c->cover, "system.slice user.slice a.slice");
+}
+END_TEST
+
+START_TEST(a_line_with_a_nul_byte_is_reported_and_left_out)
+{
+	static const char first[] = "[Reaper]\n\0HeldMax=8\nRetrySec=3s\n";
+	static const char within[] = "[Reaper]\n#x\0y\nHeldMax=7\n";
+	static const char last[] = "[Reaper]\nHeldMax=9\0";
+	auto_(mcr_config_freep) struct mcr_config *c = defaults();
+	struct complaints complaints;
+
+	ck_assert_int_eq(read_bytes(c, first, sizeof(first) - 1, &complaints), 1);
+	ck_assert_uint_eq(complaints.line, 2);
+	ck_assert_ptr_nonnull(strstr(complaints.what, "NUL"));
+	ck_assert_uint_eq(c->held_max, 1024);
+	ck_assert_uint_eq(c->retry_usec, 3 * SEC);
+	ck_assert_int_eq(read_bytes(c, within, sizeof(within) - 1, &complaints), 1);
+	ck_assert_uint_eq(complaints.line, 2);
+	ck_assert_uint_eq(c->held_max, 7);		/* the next line is not swallowed */
+	ck_assert_int_eq(read_bytes(c, last, sizeof(last) - 1, &complaints), 1);
+	ck_assert_uint_eq(complaints.line, 2);
+	ck_assert_uint_eq(c->held_max, 7);
+}
+END_TEST
+
 START_TEST(a_line_that_is_too_long_is_left_out_whole)
 {
 	auto_(mcr_config_freep) struct mcr_config *c = defaults();
@@ -315,6 +402,23 @@ START_TEST(a_line_of_198_characters_is_read_whole)
 	strcat(strcat(text, name), "\nHeldMax=7\n");
 	ck_assert_int_eq(read_text(c, text, &complaints), 0);
 	assert_list(c->cover, name);
+	ck_assert_uint_eq(c->held_max, 7);
+}
+END_TEST
+
+START_TEST(a_line_of_199_characters_is_refused)
+{
+	auto_(mcr_config_freep) struct mcr_config *c = defaults();
+	struct complaints complaints;
+	char text[1024] = "[Reaper]\nCover=", name[194];
+
+	memset(name, 'a', sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	strcat(strcat(text, name), "\nHeldMax=7\n");
+	ck_assert_int_eq(read_text(c, text, &complaints), 1);
+	ck_assert_uint_eq(complaints.line, 2);
+	ck_assert_ptr_nonnull(strstr(complaints.what, "longer than 198 characters"));
+	assert_list(c->cover, "system.slice user.slice");
 	ck_assert_uint_eq(c->held_max, 7);
 }
 END_TEST
@@ -491,14 +595,38 @@ START_TEST(a_covered_slice_itself_may_have_an_excepted_name)
 }
 END_TEST
 
+START_TEST(a_cover_within_a_cover_counts_in_any_order)
+{
+	static const char *const orders[] = { "s s/docker-x", "s/docker-x s" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(orders); i++) {
+		auto_(mcr_config_freep) struct mcr_config *c = defaults();
+		struct complaints complaints;
+		char text[128];
+
+		snprintf(text, sizeof(text), "[Reaper]\nCover=\nCover=%s\n", orders[i]);
+		ck_assert_int_eq(read_text(c, text, &complaints), 0);
+		ck_assert(mcr_config_covers(c, "/s/docker-x/k"));
+		ck_assert(mcr_config_covers(c, "/s/k"));
+		ck_assert(!mcr_config_covers(c, "/s/docker-y/k"));
+		ck_assert(!mcr_config_covers(c, "/s/docker-x/docker-y"));
+	}
+}
+END_TEST
+
 TEST_MAIN("config", the_defaults_are_those_of_the_shipped_file, the_shipped_file_says_what_the_defaults_are,
 	  a_good_file_changes_what_it_names_and_nothing_else, a_file_from_windows_reads_the_same,
 	  the_last_of_two_assignments_counts, an_unknown_key_is_reported_by_file_line_and_key,
 	  keys_are_told_apart_by_case, a_bad_value_keeps_the_one_before,
 	  a_bad_value_of_any_type_is_reported, a_value_below_its_minimum_is_out_of_range,
+	  a_time_of_more_than_a_year_is_out_of_range,
 	  a_value_at_its_minimum_is_taken, a_value_that_does_not_fit_is_out_of_range,
 	  only_the_section_reaper_counts, a_line_that_is_no_assignment_is_reported,
+	  every_line_that_is_no_assignment_is_reported,
+	  an_assignment_that_is_cut_off_by_a_remark_is_reported, an_indented_line_stands_for_itself,
+	  a_line_with_a_nul_byte_is_reported_and_left_out,
 	  a_line_that_is_too_long_is_left_out_whole, a_line_of_198_characters_is_read_whole,
+	  a_line_of_199_characters_is_refused,
 	  a_key_that_is_too_long_is_left_out, lists_add_up_over_lines,
 	  an_empty_assignment_begins_a_list_anew, an_empty_cover_covers_nothing,
 	  slashes_around_a_listed_path_do_not_matter, a_file_that_is_not_there_changes_nothing,
@@ -506,4 +634,5 @@ TEST_MAIN("config", the_defaults_are_those_of_the_shipped_file, the_shipped_file
 	  a_binary_file_is_survived_and_complained_about, complaints_may_go_unheard,
 	  everything_below_a_covered_slice_is_covered, what_only_begins_like_a_slice_is_not_covered,
 	  an_excepted_name_anywhere_on_the_way_is_left_alone,
-	  an_excepted_name_counts_only_from_its_beginning, a_covered_slice_itself_may_have_an_excepted_name)
+	  an_excepted_name_counts_only_from_its_beginning, a_covered_slice_itself_may_have_an_excepted_name,
+	  a_cover_within_a_cover_counts_in_any_order)

@@ -31,7 +31,7 @@ static const struct {
 	{ HELD_SETTLED, HELD_EV_AGAIN, HELD_HELD },
 	{ HELD_SETTLED, HELD_EV_POPULATED, HELD_REUSED },
 	{ HELD_SETTLED, HELD_EV_GONE, HELD_REMOVED },
-	{ HELD_PARENT, HELD_EV_CHILDLESS, HELD_HELD },
+	{ HELD_PARENT, HELD_EV_CHILDLESS, HELD_SETTLED },
 	{ HELD_PARENT, HELD_EV_AGAIN, HELD_HELD },
 	{ HELD_PARENT, HELD_EV_POPULATED, HELD_REUSED },
 	{ HELD_PARENT, HELD_EV_GONE, HELD_REMOVED },
@@ -80,13 +80,13 @@ START_TEST(what_is_refused_anew_begins_anew)
 	h->due_ns = 1500;
 	h->freed_bytes = h->left_bytes = 5;
 	h->tries = 2;
-	h->wants_sync = h->expired = true;
+	h->looked = h->wants_sync = h->expired = true;
 	held_again(h, 2000);
 	ck_assert_uint_eq(h->state, HELD_HELD);
 	ck_assert_uint_eq(h->since_ns, 2000);
 	ck_assert_uint_eq(held_next_due(&t, 50), 2050);
 	ck_assert_uint_eq(h->tries + h->freed_bytes + h->left_bytes, 0);
-	ck_assert(!h->wants_sync && !h->expired);
+	ck_assert(!h->looked && !h->wants_sync && !h->expired);
 	ck_assert_uint_eq(h->id, 7);
 	ck_assert_str_eq(h->path, "/a");
 	held_table_clear(&t);

@@ -99,6 +99,40 @@ START_TEST(bytes_that_are_no_utf8_are_escaped)
 }
 END_TEST
 
+START_TEST(sequences_that_only_look_like_utf8_are_escaped)
+{
+	ck_assert_str_eq(printable("\xc0\x9b"), "\\xc0\\x9b");		/* overlong: ESC in two bytes, */
+	ck_assert_str_eq(printable("\xc1\xbf"), "\\xc1\\xbf");
+	ck_assert_str_eq(printable("\xe0\x80\x9b"), "\\xe0\\x80\\x9b");	/* in three, */
+	ck_assert_str_eq(printable("\xe0\x9f\xbf"), "\\xe0\\x9f\\xbf");
+	ck_assert_str_eq(printable("\xf0\x80\x80\x9b"), "\\xf0\\x80\\x80\\x9b");	/* and in four */
+	ck_assert_str_eq(printable("\xed\xa0\x80"), "\\xed\\xa0\\x80");	/* surrogates */
+	ck_assert_str_eq(printable("\xed\xbf\xbf"), "\\xed\\xbf\\xbf");
+	ck_assert_str_eq(printable("\xf4\x90\x80\x80"), "\\xf4\\x90\\x80\\x80");	/* beyond Unicode */
+	ck_assert_str_eq(printable("\xf5\x80\x80\x80"), "\\xf5\\x80\\x80\\x80");
+}
+END_TEST
+
+START_TEST(the_first_and_the_last_of_each_length_are_utf8)
+{
+	static const char *const good[] = {
+		"\xc2\xa0", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80", "\xef\xbf\xbf",
+		"\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
+		ck_assert_str_eq(printable(good[i]), good[i]);
+}
+END_TEST
+
+START_TEST(spaces_at_the_ends_are_made_visible)
+{
+	ck_assert_str_eq(printable(" a b "), "\\x20a b\\x20");
+	ck_assert_str_eq(printable(" "), "\\x20");
+	ck_assert_str_eq(printable("  "), "\\x20\\x20");
+}
+END_TEST
+
 START_TEST(the_longest_path_is_printed_whole_even_if_all_is_escaped)
 {
 	char name[4096];
@@ -196,6 +230,8 @@ TEST_MAIN("output", bytes_are_told_in_a_fitting_unit, from_1000_on_the_next_unit
 	  a_time_has_its_two_largest_units, four_figures_fit_one_line, plain_names_are_printed_as_they_are,
 	  control_characters_are_escaped, a_backslash_cannot_pretend_to_be_an_escape,
 	  utf8_is_printed_as_it_is, bytes_that_are_no_utf8_are_escaped,
+	  sequences_that_only_look_like_utf8_are_escaped, the_first_and_the_last_of_each_length_are_utf8,
+	  spaces_at_the_ends_are_made_visible,
 	  the_longest_path_is_printed_whole_even_if_all_is_escaped, a_name_longer_than_any_path_is_cut,
 	  flags_are_taken_and_the_rest_is_pointed_at, flags_that_mean_nothing_leave_ret_untouched,
 	  json_gives_back_what_was_put_in, what_json_does_not_have_is_nothing)

@@ -108,8 +108,8 @@ END_TEST
 
 START_TEST(too_little_available_memory_is_named)
 {
-	const struct mcr_pressure_limits limits = { .available_pct = 5 };
-	struct mcr_pressure p = { .total_bytes = 1ULL << 50, .available_bytes = (1ULL << 50) / 100 * 5 };
+	const struct mcr_pressure_limits limits = { .available_centi = 500 };
+	struct mcr_pressure p = { .total_bytes = 1ULL << 50, .available_bytes = (1ULL << 50) / 10000 * 500 };
 
 	ck_assert_ptr_null(mcr_pressure_exceeds(&p, &limits));
 	p.available_bytes--;
@@ -119,8 +119,19 @@ START_TEST(too_little_available_memory_is_named)
 }
 END_TEST
 
+START_TEST(a_share_below_one_percent_counts)
+{
+	const struct mcr_pressure_limits limits = { .available_centi = 50 };
+	struct mcr_pressure p = { .total_bytes = 1000000, .available_bytes = 5000 };
+
+	ck_assert_ptr_null(mcr_pressure_exceeds(&p, &limits));
+	p.available_bytes--;
+	ck_assert_ptr_nonnull(strstr(mcr_pressure_exceeds(&p, &limits), "AvailableMinPct="));
+}
+END_TEST
+
 TEST_MAIN("pressure", psi_is_read_in_hundredths, what_is_no_psi_leaves_ret_untouched,
 	  pressure_comes_from_two_files_of_proc, a_kernel_without_psi_still_has_free_memory,
 	  without_meminfo_nothing_is_said, pressure_at_the_limit_is_quiet_and_above_it_is_not,
 	  a_limit_of_zero_never_minds_pressure, figures_that_the_kernel_does_not_have_are_not_compared,
-	  too_little_available_memory_is_named)
+	  too_little_available_memory_is_named, a_share_below_one_percent_counts)

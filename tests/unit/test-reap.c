@@ -160,6 +160,49 @@ START_TEST(counts_per_subtree_make_a_plan_as_well)
 	ck_assert_int_eq(mcr_reap_plan(census, config, NULL, NULL, &anchors), 1);
 	ck_assert_uint_eq(anchors[0].id, 100);
 	ck_assert_str_eq(anchors[0].path, "/system.slice");
+	ck_assert_uint_eq(anchors[0].zombies, 4);
+}
+END_TEST
+
+START_TEST(a_plan_from_counts_knows_what_the_dead_hold)
+{
+	struct mcr_dying_count at[] = {
+		{ .path = (char *)"/system.slice", .id = 100, .dying = 40, .held_pages = 7 },
+		{ .path = (char *)"/user.slice", .id = 200, .dying = 2, .held_pages = 0 },
+	};
+	const struct mcr_count count = { .at = at, .n = ARRAY_SIZE(at), .dying = 42 };
+	auto_(mcr_config_freep) struct mcr_config *config = NULL;
+	auto_(mcr_census_freep) struct mcr_census *census = NULL;
+	auto_(freep) struct mcr_reap_anchor *anchors = NULL;
+
+	ck_assert_int_eq(mcr_config_new(&config), 0);
+	ck_assert_int_eq(mcr_census_from_count(&count, &census), 0);
+	ck_assert_int_eq(mcr_reap_plan(census, config, NULL, NULL, &anchors), 2);
+	ck_assert_uint_eq(anchors[0].zombies, 40);
+	ck_assert_uint_eq(anchors[0].bytes, 7 * sysconf(_SC_PAGESIZE));
+	ck_assert_uint_eq(anchors[1].zombies, 2);
+}
+END_TEST
+
+START_TEST(a_plan_from_names_adds_up_the_pages_of_the_dead)
+{
+	struct mcr_zombie zombies[] = {
+		ZOMBIE(1, "/system.slice/a", 100, "/system.slice"),
+		ZOMBIE(2, "/user.slice/b", 200, "/user.slice"),
+		ZOMBIE(3, "/system.slice/c", 100, "/system.slice"),
+	};
+	auto_(freep) struct mcr_reap_anchor *anchors = NULL;
+
+	zombies[0].lru_pages[MCR_LRU_INACTIVE_FILE] = 3;
+	zombies[0].lru_pages[MCR_LRU_ACTIVE_ANON] = 2;
+	zombies[0].refs = 9;			/* references of the one, not a number of zombies */
+	zombies[2].lru_pages[MCR_LRU_ACTIVE_FILE] = 4;
+	zombies[2].usage_bytes = 1 << 30;	/* kernel memory: reclaim has nothing of it */
+	ck_assert_int_eq(plan(zombies, ARRAY_SIZE(zombies), NULL, NULL, &anchors), 2);
+	ck_assert_uint_eq(anchors[0].zombies, 2);
+	ck_assert_uint_eq(anchors[0].bytes, 9 * sysconf(_SC_PAGESIZE));
+	ck_assert_uint_eq(anchors[1].zombies, 1);
+	ck_assert_uint_eq(anchors[1].bytes, 0);
 }
 END_TEST
 
@@ -167,4 +210,5 @@ TEST_MAIN("reap", no_zombies_make_an_empty_plan, zombies_are_grouped_by_their_li
 	  ancestors_with_one_path_are_told_apart_by_id, zombies_outside_of_policy_are_left_out,
 	  an_ancestor_that_is_not_ours_is_not_opened, a_zombie_without_a_known_ancestor_is_left_out,
 	  the_filter_has_the_last_word, the_filter_is_asked_only_about_what_policy_covers,
-	  counts_per_subtree_make_a_plan_as_well)
+	  counts_per_subtree_make_a_plan_as_well, a_plan_from_counts_knows_what_the_dead_hold,
+	  a_plan_from_names_adds_up_the_pages_of_the_dead)

@@ -241,6 +241,28 @@ START_TEST(signals_mean_the_usual_in_the_worker)
 }
 END_TEST
 
+static int job_tells_its_group(void *arg, int out_fd)
+{
+	const pid_t ids[] = { getpid(), getpgrp() };
+
+	(void)arg;
+	return mcr_worker_report(out_fd, ids, sizeof(ids));
+}
+
+START_TEST(the_worker_is_out_of_reach_of_the_terminal)
+{
+	struct mcr_worker w = MCR_WORKER_INIT;
+	pid_t ids[2] = { 0 };
+
+	ck_assert_int_eq(mcr_worker_start(&w, job_tells_its_group, NULL, NULL, 0), 0);
+	ck_assert(readable(w.pidfd, SOON_MSEC));
+	ck_assert_int_eq(read(w.fd, ids, sizeof(ids)), sizeof(ids));
+	ck_assert_int_eq(ids[0], w.pid);
+	ck_assert_int_eq(ids[1], w.pid);	/* a group of its own */
+	mcr_worker_end(&w);
+}
+END_TEST
+
 /* A parent of a worker that is killed. The pipe's other end is in the worker alone. */
 static _Noreturn void parent_of_a_worker(int pipe_write)
 {
@@ -304,5 +326,6 @@ TEST_MAIN("worker", the_job_reports_with_its_own_copy_of_arg, the_result_of_the_
 	  a_worker_that_runs_is_killed_at_the_end, ending_twice_or_what_never_began_is_fine,
 	  reading_from_a_silent_worker_does_not_block, the_worker_has_only_the_descriptors_it_was_given,
 	  descriptors_that_are_not_open_may_be_given, starting_and_ending_leaves_no_descriptor_behind,
-	  signals_mean_the_usual_in_the_worker, the_worker_dies_with_its_parent,
+	  signals_mean_the_usual_in_the_worker, the_worker_is_out_of_reach_of_the_terminal,
+	  the_worker_dies_with_its_parent,
 	  a_record_that_could_be_torn_is_refused, a_report_nobody_reads_is_an_error)

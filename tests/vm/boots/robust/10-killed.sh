@@ -51,16 +51,17 @@ check "the successor leaves no group behind" wait_for 60 nothing_left
 figure "SIGKILLs at random moments" "$kills" kills
 
 # 2. In the middle of a shield: as soon as its journal is there, knobs are being raised.
-restored() { journalctl -u memcg-reaperd -o cat --no-pager | grep -c 'put back what restore.shield says' || true; }
+restored() { journalctl -u memcg-reaperd -o cat --no-pager | grep -c 'put back memory.min' || true; }
 daemon_runs() { [[ $(daemon_pid) -gt 0 && -e /run/memcg-reaper/status.json ]]; }
 
-sed -i 's/^#GraceSec=.*/GraceSec=3s/; s/^#Sync=.*/Sync=no/; s/^#IntervalSec=.*/IntervalSec=3s/' /etc/memcg-reaper/reaper.conf
+sed -i 's/^#GraceSec=.*/GraceSec=3s/; s/^#Sync=.*/Sync=no/; s/^#IntervalSec=.*/IntervalSec=3s/
+	s/^#StepBytes=.*/StepBytes=1M/' /etc/memcg-reaper/reaper.conf
 restored_before=$(restored)
 for ((i = 0; i < 6; i++)); do
 	systemctl stop memcg-reaperd
 	systemctl reset-failed memcg-reaperd 2>/dev/null || true
-	# Zombies with so much page cache that reclaim takes a while.
-	head -c 200000000 /dev/zero >/var/tmp/big
+	# A zombie with so much page cache that reclaim, in small steps, takes a while.
+	head -c 400000000 /dev/zero >/var/tmp/big
 	sync
 	echo 1 >/proc/sys/vm/drop_caches
 	mkdir $slice/load-big
