@@ -10,6 +10,7 @@
 
 static const unsigned char transitions[HELD_STATES][HELD_EVENTS] = {
 	[HELD_HELD] = {
+		[HELD_EV_NO_MEMCG] = TO(SETTLED),
 		[HELD_EV_DRAIN] = TO(DRAINING),
 		[HELD_EV_EMPTY] = TO(SETTLED),
 		[HELD_EV_LIMIT] = TO(SETTLED),
@@ -17,6 +18,7 @@ static const unsigned char transitions[HELD_STATES][HELD_EVENTS] = {
 		[HELD_EV_GONE] = TO(REMOVED),
 	},
 	[HELD_DRAINING] = {
+		[HELD_EV_NO_MEMCG] = TO(SETTLED),
 		[HELD_EV_EMPTY] = TO(SETTLED),
 		[HELD_EV_LEFT] = TO(PAUSED),
 		[HELD_EV_STUCK] = TO(SETTLED),

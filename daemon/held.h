@@ -35,6 +35,7 @@ enum held_event {
 	HELD_EV_EMPTY,		/* nothing is charged any more */
 	HELD_EV_LEFT,		/* something is left that another try may free */
 	HELD_EV_STUCK,		/* something is left that no try will free */
+	HELD_EV_NO_MEMCG,	/* its memory controller was switched off: nothing to drain, only to remove */
 	HELD_EV_FAILED,		/* the worker failed or was late */
 	HELD_EV_DUE,		/* the pause is over */
 	HELD_EV_LIMIT,		/* held for as long as is allowed */

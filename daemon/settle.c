@@ -5,6 +5,7 @@
  */
 #include <inttypes.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "cgroup.h"
@@ -20,6 +21,8 @@
 /* A held cgroup is tried this often before what is left counts as stuck. */
 #define TRIES_MAX 3
 #define PASSES_MAX 8
+/* Nobody waits for a drain: it takes the time that others leave. */
+#define DRAIN_NICE 10
 /* How often somebody may ask for a cgroup and not come before it is left to them. */
 #define REUSE_WAITS_MAX 6
 
@@ -79,7 +82,7 @@ static enum held_event look(struct manager *m, struct held *h)
 	if (r == 0)
 		r = mcr_cgroup_charge(fd, &c);
 	if (r < 0)
-		return r == -ENODEV || r == -ENOENT ? HELD_EV_GONE : HELD_EV_LIMIT;
+		return HELD_EV_NO_MEMCG;
 	h->left_bytes = charged(&c);
 	return mcr_drain_is_empty(&c) ? HELD_EV_EMPTY : HELD_EV_DUE;
 }
@@ -179,13 +182,14 @@ static void finish_drain(struct manager *m, struct held *h, const struct mcr_dra
 
 	h->tries++;
 	h->freed_bytes += rep->freed_bytes;
-	h->left_bytes = charged(&rep->left);
+	if (rep->error == 0)
+		h->left_bytes = charged(&rep->left);
 	h->wants_sync = rep->error == 0 && mcr_drain_worth_retry(&rep->left);
 	m->totals.drained_bytes += rep->freed_bytes;
 	if (rep->error == -EBUSY)
 		e = HELD_EV_POPULATED;
 	else if (rep->error == -ENODEV || rep->error == -ESTALE || rep->error == -ENOENT)
-		e = HELD_EV_GONE;
+		e = HELD_EV_NO_MEMCG;
 	else if (rep->error < 0)
 		e = HELD_EV_FAILED;
 	else if (mcr_drain_is_empty(&rep->left))
@@ -253,6 +257,7 @@ static int drain_in_worker(void *userdata, int out_fd)
 {
 	struct drain_arg *arg = userdata;
 
+	setpriority(PRIO_PROCESS, 0, DRAIN_NICE);
 	arg->out_fd = out_fd;
 	return mcr_drain(&arg->opts, arg->ids, arg->n, send_report, arg);
 }

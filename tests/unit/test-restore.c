@@ -363,6 +363,7 @@ START_TEST(journals_of_other_names_are_not_in_the_way)
 {
 	auto_(mcr_restore_freep) struct mcr_restore *first = journal(), *second = NULL;
 
+	ck_assert_ptr_nonnull(first);
 	ck_assert_int_eq(mcr_restore_new(NULL, temp_fd, "other", &second), 0);
 }
 END_TEST

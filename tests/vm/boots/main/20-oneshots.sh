@@ -27,6 +27,13 @@ fresh_binaries() {
 	echo 1 >/proc/sys/vm/drop_caches
 }
 
+# One after the other, so that each has the machine to itself but for the reaper.
+run_apart() {
+	for ((i = 0; i < 80; i++)); do
+		systemctl start "oneshot@$i.service"
+	done
+}
+
 run_all() {
 	for ((i = 0; i < count; i += 25)); do
 		seq -f 'oneshot@%g.service' "$i" $((i + 24)) | xargs systemctl start
@@ -46,12 +53,13 @@ failed_units() { systemctl list-units --failed --plain --no-legend | wc -l; }
 
 systemctl stop memcg-reaperd
 fresh_binaries
-before=$(zombies)
 since=$(cursor)
+run_apart
+usec_without=$(median_usec "$since")
+before=$(zombies)
 run_all
 sleep 1
 without=$(($(zombies) - before))
-usec_without=$(median_usec "$since")
 check_ge "without the daemon, zombies made by $count services" "$without" $((count * 9 / 10))
 
 # The daemon finds them, and then meets the same load again.
@@ -62,16 +70,19 @@ fresh_binaries
 nudge
 sleep 1
 before=$(zombies)
-since=$(cursor)
 run_all
-usec_with=$(median_usec "$since")
 check "nothing is held any more" wait_for 60 nothing_held
 left_cgroups
-nudge
-sleep 1
+# systemd switches the memory controller off below the slice of template units when the last has stopped: memcgs
+# that were held there die of it, and are reaped with the next cycle.
+wait_for 90 at_most_zombies $((before + 2)) || true
 with=$(($(zombies) - before))
 ((with <= 2)) || memcg-reaper list
 check_le "with the daemon, zombies left by $count services" "$with" 2
+fresh_binaries
+since=$(cursor)
+run_apart
+usec_with=$(median_usec "$since")
 check_eq "no service has failed" "$(failed_units)" 0
 check_ge "the daemon held them" "$(status gate held_total)" $((count / 2))
 # A removal that is refused takes no time; the bound leaves room for a noisy machine.
