@@ -16,7 +16,6 @@
 #include "cli.h"
 #include "config.h"
 #include "hierarchy.h"
-#include "pressure.h"
 #include "sync.h"
 #include "util.h"
 #include "worker.h"
@@ -198,18 +197,6 @@ static void print_plan(const struct mcr_reap_anchor *anchors, int n, bool json)
 		json_object_put(o);
 }
 
-static const char *refusal(const struct mcr_hierarchy *h, const struct mcr_config *c, int proc_fd)
-{
-	const struct mcr_pressure_limits limits = { c->pressure_max_centi, c->available_min_centi };
-	struct mcr_pressure p;
-
-	if (!mcr_hierarchy_recursive_protection(h))
-		return "cgroup2 is not mounted with memory_recursiveprot";
-	if (mcr_pressure_read(proc_fd, &p) < 0)
-		return "memory pressure cannot be read";
-	return mcr_pressure_exceeds(&p, &limits);
-}
-
 static int reap(struct pass *p, const struct mcr_config *config, const struct mcr_census *before, bool json)
 {
 	auto_(mcr_census_freep) struct mcr_census *after = NULL;
@@ -278,7 +265,7 @@ int verb_reap(int argc, char **argv)
 		fprintf(stderr, "memcg-reaper: cannot reap: %s\n", strerror(-r));
 		return CLI_FAILED;
 	}
-	why = refusal(h, config, proc_fd);
+	why = mcr_reap_refusal(h, config, proc_fd);
 	if (why) {
 		fprintf(stderr, "memcg-reaper: not reaping: %s\n", why);
 		return CLI_FAILED;

@@ -14,7 +14,6 @@
 #include "hierarchy.h"
 #include "log.h"
 #include "manager.h"
-#include "pressure.h"
 #include "reap.h"
 #include "util.h"
 
@@ -254,18 +253,9 @@ static bool worth_trying(const struct mcr_zombie *z, void *userdata)
 /* Why this is no moment to reap, or NULL. */
 static const char *refusal(struct manager *m)
 {
-	const struct mcr_pressure_limits limits = {
-		m->config->pressure_max_centi, m->config->available_min_centi,
-	};
-	struct mcr_pressure p;
-
-	if (!mcr_hierarchy_recursive_protection(m->h))
-		return "cgroup2 is not mounted with memory_recursiveprot";
 	if (budget_left(&m->budget, mcr_now_ns()) < m->config->step_bytes)
 		return "BudgetBytes= is spent";
-	if (mcr_pressure_read(m->proc_fd, &p) < 0)
-		return "memory pressure cannot be read";
-	return mcr_pressure_exceeds(&p, &limits);
+	return mcr_reap_refusal(m->h, m->config, m->proc_fd);
 }
 
 static int start_reap(struct manager *m, const struct mcr_reap_anchor *anchors, size_t n)

@@ -3,6 +3,8 @@
 
 #include "census.h"
 #include "config.h"
+#include "hierarchy.h"
+#include "pressure.h"
 #include "sync.h"
 #include "util.h"
 
@@ -49,6 +51,18 @@ int mcr_reap_plan(const struct mcr_census *census, const struct mcr_config *conf
 	}
 	*ret = steal_ptr(anchors);
 	return n;
+}
+
+const char *mcr_reap_refusal(const struct mcr_hierarchy *h, const struct mcr_config *config, int proc_fd)
+{
+	const struct mcr_pressure_limits limits = { config->pressure_max_centi, config->available_min_centi };
+	struct mcr_pressure p;
+
+	if (!mcr_hierarchy_recursive_protection(h))
+		return "cgroup2 is not mounted with memory_recursiveprot";
+	if (mcr_pressure_read(proc_fd, &p) < 0)
+		return "memory pressure cannot be read";
+	return mcr_pressure_exceeds(&p, &limits);
 }
 
 /* An error of more than one anchor: a protection that could not be put back, say. */

@@ -13,6 +13,7 @@
 
 struct mcr_census;
 struct mcr_config;
+struct mcr_hierarchy;
 struct mcr_zombie;
 
 /* A live cgroup to open, and how many zombies that may be reaped hang directly below it. */
@@ -32,6 +33,9 @@ typedef bool (*mcr_reap_filter)(const struct mcr_zombie *z, void *userdata);
  */
 int mcr_reap_plan(const struct mcr_census *census, const struct mcr_config *config, mcr_reap_filter filter,
 		  void *userdata, struct mcr_reap_anchor **ret);
+
+/* Why this is no moment to reap (memory pressure, a mount option that is missing), or NULL; static. */
+const char *mcr_reap_refusal(const struct mcr_hierarchy *h, const struct mcr_config *config, int proc_fd);
 
 struct mcr_reap_opts {
 	const struct mcr_hierarchy *h;
