@@ -99,7 +99,7 @@ static const struct key keys[] = {
 	{ "Gate",		to_boolean, FIELD(gate),		"yes",	0 },
 	{ "Shield",		to_boolean, FIELD(shield),		"yes",	0 },
 	{ "Sync",		to_boolean, FIELD(sync),		"yes",	0 },
-	{ "SyncSec",		to_usec,    FIELD(sync_usec),		"10s",	1000000 },
+	{ "SyncSec",		to_usec,    FIELD(sync_usec),		"5s",	1000000 },
 	{ "SyncMaxBytes",	to_bytes,   FIELD(sync_max_bytes),	"256M",	0 },
 	{ "DryRun",		to_boolean, FIELD(dry_run),		"no",	0 },
 	{ "Cover",		to_list,    FIELD(cover),		"system.slice user.slice", 0 },

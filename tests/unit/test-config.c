@@ -84,7 +84,7 @@ START_TEST(the_defaults_are_those_of_the_shipped_file)
 	ck_assert_uint_eq(c->held_max, 1024);
 	ck_assert_uint_eq(c->step_bytes, 32 * MIB);
 	ck_assert_uint_eq(c->drain_max_bytes, 1024 * MIB);
-	ck_assert_uint_eq(c->sync_usec, 10 * SEC);
+	ck_assert_uint_eq(c->sync_usec, 5 * SEC);
 	ck_assert_uint_eq(c->sync_max_bytes, 256 * MIB);
 	ck_assert_uint_eq(c->budget_bytes, 1024 * MIB);
 	ck_assert_uint_eq(c->pressure_max_centi, 1000);
