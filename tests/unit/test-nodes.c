@@ -34,7 +34,8 @@ START_TEST(every_machine_has_a_node_and_a_cpu)
 {
 	ck_assert_uint_ge(mcr_numa_nodes(), 1);
 	ck_assert_uint_ge(mcr_possible_cpus(), 1);
-	ck_assert_int_ge(mcr_possible_cpus(), sysconf(_SC_NPROCESSORS_ONLN));
+	if (access("/sys/devices/system/cpu/possible", R_OK) == 0)	/* not in every chroot */
+		ck_assert_int_ge(mcr_possible_cpus(), sysconf(_SC_NPROCESSORS_ONLN));
 }
 END_TEST
 
