@@ -9,17 +9,15 @@
 
 #include "util.h"
 
+/*
+ * Plain messages go by the stream, which is the unit's: a process that ends at once is gone before the
+ * journal has learned from its pid whose it was.  Actions have fields, and are the daemon's at work.
+ */
 static int max_level = LOG_INFO;
-static bool stderr_only;
 
 void log_set_level(int level)
 {
 	max_level = level;
-}
-
-void log_to_stderr(void)
-{
-	stderr_only = true;
 }
 
 /* JOURNAL_STREAM names the socket stderr was connected to when the service was started. */
@@ -29,7 +27,7 @@ static bool to_journal(void)
 	unsigned long long dev, ino;
 	struct stat st;
 
-	return !stderr_only && stream && sscanf(stream, "%llu:%llu", &dev, &ino) == 2 && fstat(STDERR_FILENO, &st) == 0 &&
+	return stream && sscanf(stream, "%llu:%llu", &dev, &ino) == 2 && fstat(STDERR_FILENO, &st) == 0 &&
 	       st.st_dev == dev && st.st_ino == ino;
 }
 
@@ -47,7 +45,7 @@ void log_msg(int level, const char *format, ...)
 	if (n < 0)
 		return;
 	if (to_journal())
-		sd_journal_send("MESSAGE=%s", text, "PRIORITY=%i", level, NULL);
+		fprintf(stderr, "<%d>%s\n", level, text);	/* sd-daemon(3) */
 	else
 		fprintf(stderr, "%s\n", text);
 }

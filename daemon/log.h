@@ -11,12 +11,6 @@
 /* Messages of this level and below are shown; LOG_INFO at first. */
 void log_set_level(int level);
 
-/*
- * From here on to stderr alone, for a process too short-lived for the journal to learn its unit: what
- * comes by the stream is the unit's.
- */
-void log_to_stderr(void);
-
 void log_msg(int level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 #define log_error(...) log_msg(LOG_ERR, __VA_ARGS__)
 #define log_warning(...) log_msg(LOG_WARNING, __VA_ARGS__)

@@ -99,7 +99,6 @@ static int restore_only(void)
 	auto_(closep) int run_fd = open(RUN_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int result = EXIT_SUCCESS;
 
-	log_to_stderr();
 	if (run_fd < 0)
 		return errno == ENOENT ? EXIT_SUCCESS : EXIT_FAILURE;
 	if (mcr_hierarchy_find(&h, NULL) < 0)

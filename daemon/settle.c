@@ -366,7 +366,8 @@ void settle_on_event(const struct mcr_gate_event *event, void *userdata)
 	switch (event->kind) {
 	case MCR_GATE_HELD:
 	case MCR_GATE_PARENT:
-		if (h && event->kind == MCR_GATE_HELD) {
+		/* Older than the record: this very hold, which was adopted from the map before its event came. */
+		if (h && event->kind == MCR_GATE_HELD && event->at_ns > h->since_ns) {
 			m->totals.reused++;
 			held_again(h, event->at_ns);
 		}
