@@ -8,6 +8,10 @@
 #include "sync.h"
 #include "util.h"
 
+/* 5 s in all: less than the shortest sensible WorkerMaxSec=, more than a shield lasts. */
+#define TURN_USEC 100000
+#define TURNS_MAX 50
+
 static int count_anchor(struct mcr_reap_anchor **anchors, size_t *n, const struct mcr_zombie *z, bool named)
 {
 	struct mcr_reap_anchor *bigger;
@@ -71,6 +75,19 @@ static bool fatal(int error)
 	return error < 0 && error != -EAGAIN && error != -ESTALE && error != -ENODEV && error != -ENOENT;
 }
 
+/* The daemon and `memcg-reaper reap` take turns, a shield at a time: wait for ours, for a while. */
+static int reclaim_in_turn(const struct mcr_reap_opts *o, uint64_t id, const struct mcr_shield_opts *s,
+			   struct mcr_shield_result *ret)
+{
+	int r = mcr_shield_reclaim(o->h, id, s, ret);
+
+	for (int i = 0; r == -EBUSY && i < TURNS_MAX; i++) {
+		usleep(TURN_USEC);
+		r = mcr_shield_reclaim(o->h, id, s, ret);
+	}
+	return r;
+}
+
 /* One pass over the anchors that are not done; *todo is what may still be asked for. */
 static int pass(const struct mcr_reap_opts *o, const struct mcr_reap_anchor *anchors, size_t n, bool *done,
 		unsigned int number, uint64_t *todo,
@@ -87,7 +104,7 @@ static int pass(const struct mcr_reap_opts *o, const struct mcr_reap_anchor *anc
 			continue;
 		/* One write more than the zombies hold: newcomers among the live are not protected. */
 		s.max_bytes = anchors[i].bytes < *todo - (*todo < step ? *todo : step) ? anchors[i].bytes + step : *todo;
-		rep.error = mcr_shield_reclaim(o->h, anchors[i].id, &s, &rep.result);
+		rep.error = reclaim_in_turn(o, anchors[i].id, &s, &rep.result);
 		*todo -= rep.result.writes * step < *todo ? rep.result.writes * step : *todo;
 		done[i] = rep.error < 0 || rep.result.dying_after == 0;
 		r = report(&rep, userdata);

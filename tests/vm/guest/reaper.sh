@@ -47,8 +47,8 @@ cycle_is_over() {
 # Makes the kernel give back what writeback keeps of dying memcgs: it does so when a memcg goes offline.
 nudge() { mkdir /sys/fs/cgroup/nudge && rmdir /sys/fs/cgroup/nudge; }
 
-# memory.min of services that nobody has set.
-raised_minima() { grep -l -x max /sys/fs/cgroup/system.slice/*/memory.min 2>/dev/null || true; }
+# Services whose memory.min is not 0, but for the one that has it in its unit.
+raised_minima() { grep -L -x 0 /sys/fs/cgroup/system.slice/*/memory.min 2>/dev/null | grep -v /memcg-reaperd.service/ || true; }
 
 # charged_cgroup NAME: an empty cgroup of system.slice with 64 KiB of page cache charged to it.
 charged_cgroup() {
