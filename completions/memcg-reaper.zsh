@@ -1,0 +1,82 @@
+#compdef memcg-reaper
+# SPDX-License-Identifier: LGPL-2.1-or-later
+
+# Units that have a cgroup.
+_memcg-reaper_units() {
+	local -a units
+
+	units=(${${(f)"$(_call_program units systemctl list-units --full --no-legend --no-pager --plain \
+		--type=service,scope,slice,socket,mount,swap 2>/dev/null)"}%% *})
+	_wanted units expl unit compadd -a "$@" - units
+}
+
+# Paths below the root of the hierarchy, with or without the mount point in front.
+_memcg-reaper_cgroups() {
+	if [[ $PREFIX == /sys/fs/cgroup* ]]; then
+		_path_files -/
+	elif compset -P /; then
+		_path_files -/ -W /sys/fs/cgroup
+	else
+		_path_files -/ -W /sys/fs/cgroup -P /
+	fi
+}
+
+_memcg-reaper_verbs() {
+	local -a verbs=(
+		'status:zombies now, what was done, what is not possible here'
+		'list:every zombie and what it holds'
+		'reap:reap what policy allows, once, now'
+		'drain:reclaim the page cache of a cgroup'
+		'doctor:what this kernel can do, and what it costs to lack it'
+		'policy:check policy files, or show what holds'
+	)
+
+	_describe -t verbs verb verbs
+}
+
+_memcg-reaper_policy() {
+	local -a common=("$@") objects=(
+		'check:check policy files'
+		'show:show the policy, or that of one cgroup'
+		'cat:print the policy files'
+	)
+
+	if ((CURRENT == 2)) && [[ $PREFIX != -* ]]; then
+		_describe -t objects 'what to do' objects
+		return
+	fi
+	case $words[2] in
+	check)	_arguments $common '1: :' '*:policy file:_files' ;;
+	show)	_arguments $common '1: :' '2:cgroup:_memcg-reaper_cgroups' ;;
+	*)	_arguments $common ;;
+	esac
+}
+
+_memcg-reaper() {
+	local curcontext=$curcontext state line expl
+	local -a common=(
+		'--json[print one JSON object]'
+		'(- *)'{-h,--help}'[say how to call it]'
+	)
+
+	_arguments -C \
+		'(- *)'{-h,--help}'[say how to call it]' \
+		'(- *)--version[print the version]' \
+		'1:verb:_memcg-reaper_verbs' \
+		'*:: :->verb' && return
+	[[ $state == verb ]] || return 1
+
+	case $words[1] in
+	reap)	_arguments $common {-n,--dry-run}'[only say what would be tried]' ;;
+	drain)	_arguments $common \
+			'(1)--unit=[the cgroup of a unit]:unit:_memcg-reaper_units' \
+			'--wait=[go on for so long]:seconds' \
+			'--strict[fail if something is left]' \
+			'(--unit)1:cgroup:_memcg-reaper_cgroups' ;;
+	policy)	_memcg-reaper_policy $common ;;
+	status | list | doctor)
+		_arguments $common ;;
+	esac
+}
+
+_memcg-reaper "$@"
