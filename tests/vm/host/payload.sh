@@ -2,16 +2,35 @@
 # shellcheck shell=bash
 #
 # The payload: one tar, given to the guest as a raw disk, that is unpacked over its root. It carries what
-# `cmake --install` puts in place, the agent, and the scenarios of one boot under /opt/mcr-tests.
+# `cmake --install` puts in place (or packages that hold it), the agent, and the scenarios of one boot under
+# /opt/mcr-tests.
 
-# Everything the build installs, the component of test programs included even if it is excluded from "all".
+# Everything the build installs, or packages of it, and the component of test programs, which is excluded from "all".
 stage_build() {
 	local build=$1 stage=$2 log=$3
 
-	DESTDIR=$stage cmake --install "$build" >"$log" 2>&1 &&
-		DESTDIR=$stage cmake --install "$build" --component tests >>"$log" 2>&1 && return
+	{
+		if ((PACKAGE)); then
+			make_packages "$build" "$stage/opt/mcr-tests"
+		else
+			DESTDIR=$stage cmake --install "$build"
+		fi && DESTDIR=$stage cmake --install "$build" --component tests
+	} >"$log" 2>&1 && return
 	cat "$log" >&2
 	die "cannot install $build into the payload"
+}
+
+# first.deb, and second.deb, which has a higher version and a line more in its configuration file.
+make_packages() {
+	local build=$1 dir=$2 work=$2/work
+
+	cpack --config "$build/CPackConfig.cmake" -B "$work" &&
+		mv "$work"/*.deb "$dir/first.deb" &&
+		dpkg-deb -R "$dir/first.deb" "$work/tree" &&
+		sed -i 's/^Version: .*/&+second/' "$work/tree/DEBIAN/control" &&
+		echo '# As shipped with the second version.' >>"$work/tree/etc/memcg-reaper/reaper.conf" &&
+		dpkg-deb --root-owner-group -b "$work/tree" "$dir/second.deb" &&
+		rm -rf "$work"
 }
 
 stage_tests() {
