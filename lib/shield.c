@@ -273,10 +273,24 @@ static void be_decoy(int ready_fd, pid_t parent)
 	_exit(0);
 }
 
+/* As fork(), but the child begins in the cgroup, or has moved there before it returns. */
+static pid_t fork_into(int cgroup_fd)
+{
+	struct clone_args args = { .flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = cgroup_fd };
+	pid_t pid = syscall(SYS_clone3, &args, sizeof(args));
+
+	if (pid >= 0 || errno != ENOSYS)
+		return pid;
+	/* Seccomp cannot look into clone3's arguments, so that a unit's RestrictNamespaces= refuses it altogether. */
+	pid = fork();
+	if (pid == 0 && mcr_write_at(cgroup_fd, "cgroup.procs", "0") < 0)
+		_exit(1);
+	return pid;
+}
+
 /* Starts a decoy below the ancestor. Its pid, or errno; *ret_fd is its cgroup. */
 static pid_t start_decoy(int ancestor_fd, int *ret_fd)
 {
-	struct clone_args args = { .flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD };
 	pid_t parent = getpid(), pid;
 	int ready[2], fd;
 	char byte;
@@ -290,8 +304,7 @@ static pid_t start_decoy(int ancestor_fd, int *ret_fd)
 		close(fd);
 		return -EMFILE;
 	}
-	args.cgroup = fd;
-	pid = syscall(SYS_clone3, &args, sizeof(args));
+	pid = fork_into(fd);
 	if (pid == 0)
 		be_decoy(ready[1], parent);
 	close(ready[1]);
