@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/close_range.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <sys/prctl.h>
@@ -11,6 +12,9 @@
 #include <sys/wait.h>
 
 #include "util.h"
+
+/* For one that was killed and is in the kernel. */
+#define PATIENCE_MSEC 2000
 
 static void close_all_but(const int *keep, size_t n)
 {
@@ -103,11 +107,14 @@ int mcr_worker_report(int out_fd, const void *record, size_t size)
 
 int mcr_worker_end(struct mcr_worker *w)
 {
+	struct pollfd pfd = { .fd = w->pidfd, .events = POLLIN };
 	int status = 0;
 
 	if (w->pid > 0) {
 		kill(w->pid, SIGKILL);
-		while (waitpid(w->pid, &status, 0) < 0 && errno == EINTR)
+		if (w->pidfd >= 0)
+			poll(&pfd, 1, PATIENCE_MSEC);
+		while (waitpid(w->pid, &status, w->pidfd >= 0 ? WNOHANG : 0) < 0 && errno == EINTR)
 			;
 	}
 	w->pid = 0;

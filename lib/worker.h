@@ -28,5 +28,8 @@ int mcr_worker_start(struct mcr_worker *w, mcr_worker_job job, void *arg, const 
 /* Sends one record, whole; at most PIPE_BUF bytes, so that records never mix. 0 or errno. */
 int mcr_worker_report(int out_fd, const void *record, size_t size);
 
-/* Kills it if it still runs, reaps it, closes the descriptors. Returns its wait status, or 0. */
+/*
+ * Kills it if it still runs, reaps it, closes the descriptors. Returns its wait status, or 0.  One that sits in
+ * the kernel (a sync of much, a dead disk) ends when that is over: it is waited for two seconds, and then left to itself.
+ */
 int mcr_worker_end(struct mcr_worker *w);
