@@ -21,7 +21,6 @@ enum {
 	CLI_PARTIAL = 5,	/* done what could be done, something is left */
 };
 
-#define CLI_CONFIG_FILE "/etc/memcg-reaper/reaper.conf"
 #define CLI_RUN_DIR "/run/memcg-reaper"
 #define CLI_STATUS_FILE CLI_RUN_DIR "/status.json"
 
@@ -30,6 +29,28 @@ int verb_list(int argc, char **argv);
 int verb_reap(int argc, char **argv);
 int verb_drain(int argc, char **argv);
 int verb_doctor(int argc, char **argv);
+int verb_policy(int argc, char **argv);
+
+/* ask.c: what the daemon is asked for over the bus. */
+
+struct ask_drain {
+	const char *unit, *cgroup;	/* one of them */
+	uint64_t wait_usec;
+	bool strict;			/* a failure is a failure */
+	bool json;
+};
+
+/* Exit code; says in one line on stderr why nothing came of it. Takes no longer than wait_usec and half a second. */
+int ask_drain(const struct ask_drain *ask);
+
+/* One setting of a policy as the daemon has it. */
+typedef void (*ask_setting)(const char *key, const char *value, const char *origin, void *userdata);
+
+/*
+ * Asks for the policy of a cgroup: its name and the slice that decided, both allocated, and every setting.
+ * 0; -ESRCH: no daemon, or it cannot be asked; -ENOENT: no such cgroup; -ENODATA: no policy covers it; or errno.
+ */
+int ask_policy(const char *cgroup, char **ret_name, char **ret_slice, ask_setting setting, void *userdata);
 
 /* output.c: what the verbs share. */
 
@@ -58,13 +79,17 @@ const char *human_bytes(uint64_t bytes);
 /* "3min 20s", likewise. */
 const char *human_seconds(uint64_t seconds);
 
-/* Prints name with control characters, spaces at the ends and bytes that are no UTF-8 escaped as \xNN. */
+/*
+ * The name with control characters, spaces at the ends and bytes that are no UTF-8 escaped as \xNN; in a static
+ * buffer of four as well.
+ */
 const char *printable(const char *name);
 
 /* Prints o indented and with a newline, and puts it back. */
 void print_json(struct json_object *o);
 
 void add_u64(struct json_object *o, const char *key, uint64_t v);
+/* Bytes that are no UTF-8 are escaped as \xNN: JSON has no others. NULL is null. */
 void add_str(struct json_object *o, const char *key, const char *v);
 void add_bool(struct json_object *o, const char *key, bool v);
 uint64_t get_u64(struct json_object *o, const char *key);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* memcg-reaper drain CGROUP: what the daemon does to a held cgroup, to a live one, by hand. */
+/*
+ * memcg-reaper drain: what the daemon does to a held cgroup, to a live one; by hand, or by asking the daemon (ask.c).
+ */
 #include <errno.h>
+#include <getopt.h>
 #include <inttypes.h>
 #include <json-c/json.h>
 #include <poll.h>
@@ -12,6 +15,8 @@
 #include "config.h"
 #include "fileio.h"
 #include "hierarchy.h"
+#include "parse.h"
+#include "policy.h"
 #include "reclaim.h"
 #include "util.h"
 #include "worker.h"
@@ -38,12 +43,12 @@ static int drain_in_worker(void *userdata, int out_fd)
 	return mcr_worker_report(out_fd, &a, sizeof(a));
 }
 
-static int drain(int fd, const struct mcr_config *config, struct answer *ret)
+static int drain(int fd, const struct mcr_config *config, const struct mcr_policy *policy, struct answer *ret)
 {
 	struct drain_arg arg = {
 		.fd = fd,
 		.opts = {
-			.step_bytes = config->step_bytes, .max_bytes = config->drain_max_bytes,
+			.step_bytes = policy->step_bytes, .max_bytes = policy->drain_max_bytes,
 			.swappiness_key = mcr_reclaim_has_swappiness(fd) > 0,
 		},
 	};
@@ -88,40 +93,92 @@ static void tell(const char *cgroup, const struct answer *a, bool json)
 	putchar('\n');
 }
 
-/* Accepts a path below the root, with or without the mount point in front. */
-static int open_cgroup(const struct mcr_hierarchy *h, const char *name)
+/* The bounds of its policy, or of the default one. */
+static const struct mcr_policy *policy_of(const struct mcr_hierarchy *h, const struct mcr_config *config, int fd)
 {
-	const char *root = mcr_hierarchy_path(h);
-	size_t len = strlen(root);
+	auto_(freep) char *path = NULL;
+	const struct mcr_policy *p = NULL;
 
-	if (strncmp(name, root, len) == 0 && (name[len] == '/' || !name[len]))
-		name += len;
-	return mcr_cgroup_open_path(h, name);
+	if (mcr_cgroup_path(h, fd, &path) == 0)
+		p = mcr_policy_for(config, path, NULL);
+	return p ? p : config->policies[0];
 }
 
-int verb_drain(int argc, char **argv)
+static int drain_here(const char *cgroup, bool json)
 {
 	auto_(mcr_hierarchy_freep) struct mcr_hierarchy *h = NULL;
-	auto_(mcr_config_freep) struct mcr_config *config = NULL;
+	auto_(mcr_config_unrefp) struct mcr_config *config = NULL;
 	auto_(closep) int fd = -EBADF;
 	struct answer a = { 0 };
-	struct flags f = { 0 };
-	int rest, code = CLI_OK, r;
+	int code = CLI_OK, r;
 
-	if (!parse_flags(argc, argv, false, &f, &rest) || f.help || rest != argc - 1) {
-		fputs("usage: memcg-reaper drain [--json] CGROUP\n", f.help ? stdout : stderr);
-		return f.help ? CLI_OK : CLI_USAGE;
-	}
 	h = open_hierarchy(&code);
 	if (!h)
 		return code;
 	config = read_config();
-	fd = config ? open_cgroup(h, argv[rest]) : -ENOMEM;
-	r = fd < 0 ? fd : drain(fd, config, &a);
+	fd = config ? mcr_cgroup_open_path(h, cgroup) : -ENOMEM;
+	r = fd < 0 ? fd : drain(fd, config, policy_of(h, config, fd), &a);
 	if (r < 0) {
-		fprintf(stderr, "memcg-reaper: cannot drain '%s': %s\n", printable(argv[rest]), strerror(-r));
+		fprintf(stderr, "memcg-reaper: cannot drain '%s': %s\n", printable(cgroup), strerror(-r));
 		return CLI_FAILED;
 	}
-	tell(argv[rest], &a, f.json);
+	tell(cgroup, &a, json);
 	return a.left.file_bytes + a.left.anon_bytes + a.left.swap_bytes ? CLI_PARTIAL : CLI_OK;
+}
+
+static int usage(bool help)
+{
+	fputs("usage: memcg-reaper drain [--json] CGROUP\n"
+	      "       memcg-reaper drain [--json] --unit=UNIT [--wait=TIME] [--strict]\n"
+	      "  --unit=UNIT  ask the daemon to drain a unit's cgroup: ExecStopPost=-memcg-reaper drain --unit=%n\n"
+	      "  --wait=TIME  wait until it is drained, this long at most (default: 0, when the unit has stopped)\n"
+	      "  --strict     end with a failure when nothing came of it\n", help ? stdout : stderr);
+	return help ? CLI_OK : CLI_USAGE;
+}
+
+/* False after a message on stderr. */
+static bool parse_args(int argc, char **argv, struct ask_drain *ret, bool *ret_help, bool *ret_ask)
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' },	  { "help", no_argument, NULL, 'h' },
+		{ "unit", required_argument, NULL, 'u' }, { "wait", required_argument, NULL, 'w' },
+		{ "strict", no_argument, NULL, 's' },	  { 0 },
+	};
+	int c;
+
+	*ret_ask = geteuid() != 0;
+	optind = 1;
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
+		if (c == 'j') {
+			ret->json = true;
+		} else if (c == 'h') {
+			*ret_help = true;
+		} else if (c == 'u') {
+			ret->unit = optarg;
+			*ret_ask = true;
+		} else if (c == 's') {
+			ret->strict = *ret_ask = true;
+		} else if (c == 'w' && mcr_parse_usec(optarg, &ret->wait_usec) == 0) {
+			*ret_ask = true;
+		} else {
+			if (c == 'w')
+				fprintf(stderr, "memcg-reaper drain: --wait=%s is no time\n", optarg);
+			return false;
+		}
+	}
+	return true;
+}
+
+int verb_drain(int argc, char **argv)
+{
+	struct ask_drain ask = { 0 };
+	bool help = false, by_asking;
+
+	if (!parse_args(argc, argv, &ask, &help, &by_asking))
+		return usage(false);
+	if (help || argc - optind != (ask.unit ? 0 : 1) || (ask.unit && !*ask.unit))
+		return usage(help);
+	if (!ask.unit)
+		ask.cgroup = argv[optind];
+	return by_asking ? ask_drain(&ask) : drain_here(ask.cgroup, ask.json);
 }

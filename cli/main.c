@@ -15,7 +15,8 @@ static const struct verb verbs[] = {
 	{ "status", verb_status, "", "zombies now, what was done, what is not possible here" },
 	{ "list", verb_list, "", "every zombie and what it holds" },
 	{ "reap", verb_reap, "[--dry-run]", "reap what policy allows, once, now" },
-	{ "drain", verb_drain, "CGROUP", "reclaim a cgroup's page cache before it is removed" },
+	{ "drain", verb_drain, "CGROUP", "reclaim a cgroup's page cache before it is removed; with --unit=UNIT, for ExecStopPost=" },
+	{ "policy", verb_policy, "check|show|cat", "check the configuration; which policy a cgroup has, and why" },
 	{ "doctor", verb_doctor, "", "what this kernel can do, and what it costs to lack it" },
 };
 
@@ -23,7 +24,7 @@ static void usage(FILE *to)
 {
 	fputs("usage: memcg-reaper VERB [--json] ...\n", to);
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
-		fprintf(to, "  %-6s %-12s %s\n", verbs[i].name, verbs[i].args, verbs[i].what);
+		fprintf(to, "  %-6s %-14s %s\n", verbs[i].name, verbs[i].args, verbs[i].what);
 	fputs("See memcg-reaper(8).\n", to);
 }
 

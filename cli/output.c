@@ -10,6 +10,7 @@
 #include "config.h"
 #include "fileio.h"
 #include "hierarchy.h"
+#include "utf8.h"
 #include "util.h"
 
 #define BUFFERS 4
@@ -66,14 +67,16 @@ static void complain(const char *file, unsigned int line, const char *key, const
 
 struct mcr_config *read_config(void)
 {
+	auto_(freep) char *path = NULL;
 	struct mcr_config *c = NULL;
-	int r = mcr_config_new(&c);
+	int r = mcr_config_load(NULL, NULL, complain, NULL, &c, &path);
 
-	if (r == 0)
-		r = mcr_config_read(c, CLI_CONFIG_FILE, complain, NULL);
-	if (r < 0 && r != -ENOENT)
-		fprintf(stderr, "memcg-reaper: cannot read " CLI_CONFIG_FILE ": %s, using the defaults\n",
-			strerror(-r));
+	if (r >= 0)
+		return c;
+	fprintf(stderr, "memcg-reaper: cannot read %s: %s, using the defaults for everything\n",
+		path ? path : "the configuration", strerror(-r));
+	if (mcr_config_new(&c) == 0 && mcr_config_finish(c, NULL, NULL) < 0)
+		c = mcr_config_unref(c);
 	return c;
 }
 
@@ -135,20 +138,6 @@ const char *human_seconds(uint64_t s)
 	return buf;
 }
 
-/* Length of the UTF-8 sequence at s; 0: none, overlong, a surrogate, or beyond Unicode (RFC 3629). */
-static size_t utf8_len(const unsigned char *s)
-{
-	size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : s[0] < 0xf5 ? 4 : 0;
-
-	if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
-	    (s[0] == 0xf4 && s[1] > 0x8f))
-		return 0;
-	for (size_t i = 1; i < n; i++)
-		if (s[i] >> 6 != 2)
-			return 0;
-	return n;
-}
-
 /* C0 and C1 control characters, the escape character itself, and spaces nobody would see. */
 static bool must_escape(const char *name, const unsigned char *s)
 {
@@ -158,12 +147,14 @@ static bool must_escape(const char *name, const unsigned char *s)
 
 const char *printable(const char *name)
 {
-	static char buf[4 * 4096 + 1];
+	static char buffers[BUFFERS][4 * 4096 + 1];
+	static unsigned int turn;
 	const unsigned char *s = (const unsigned char *)name;
+	char *buf = buffers[turn++ % BUFFERS];
 	size_t used = 0;
 
-	while (*s && used + 5 < sizeof(buf)) {
-		size_t n = utf8_len(s);
+	while (*s && used + 5 < sizeof(buffers[0])) {
+		size_t n = mcr_utf8_len((const char *)s);
 
 		if (n == 0 || must_escape(name, s)) {
 			used += sprintf(buf + used, "\\x%02x", *s++);
@@ -190,7 +181,10 @@ void add_u64(struct json_object *o, const char *key, uint64_t v)
 
 void add_str(struct json_object *o, const char *key, const char *v)
 {
-	json_object_object_add(o, key, v ? json_object_new_string(v) : NULL);
+	size_t size = v ? 4 * strlen(v) + 6 : 0;
+	auto_(freep) char *clean = v ? malloc(size) : NULL;
+
+	json_object_object_add(o, key, clean ? json_object_new_string(mcr_utf8_clean(v, clean, size)) : NULL);
 }
 
 void add_bool(struct json_object *o, const char *key, bool v)

@@ -16,6 +16,7 @@
 #include "cli.h"
 #include "config.h"
 #include "hierarchy.h"
+#include "policy.h"
 #include "sync.h"
 #include "util.h"
 #include "worker.h"
@@ -225,10 +226,24 @@ static int reap(struct pass *p, const struct mcr_config *config, const struct mc
 	return after->dying ? CLI_PARTIAL : CLI_OK;
 }
 
+/* Policies that only want to see what would be done are kept to here as well. */
+static void tell_dry_runs(const struct mcr_census *census, const struct mcr_config *config)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < census->n; i++) {
+		const struct mcr_policy *p = mcr_policy_for(config, census->zombies[i].path, NULL);
+
+		n += p && p->dry_run;
+	}
+	if (n > 0)
+		fprintf(stderr, "memcg-reaper: %zu zombies are left alone: their policy says DryRun=yes\n", n);
+}
+
 int verb_reap(int argc, char **argv)
 {
 	auto_(mcr_hierarchy_freep) struct mcr_hierarchy *h = NULL;
-	auto_(mcr_config_freep) struct mcr_config *config = NULL;
+	auto_(mcr_config_unrefp) struct mcr_config *config = NULL;
 	auto_(mcr_census_freep) struct mcr_census *census = NULL;
 	auto_(freep) struct mcr_reap_anchor *anchors = NULL;
 	auto_(closep) int run_fd = -EBADF, proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -249,6 +264,8 @@ int verb_reap(int argc, char **argv)
 	r = config ? take_census(h, &census) : -ENOMEM;
 	if (r == 0)
 		r = p.n = mcr_reap_plan(census, config, NULL, NULL, &anchors);
+	if (r >= 0)
+		tell_dry_runs(census, config);
 	if (r >= 0 && f.dry_run) {
 		print_plan(anchors, p.n, f.json);
 		return CLI_OK;
@@ -275,7 +292,7 @@ int verb_reap(int argc, char **argv)
 		.h = h,
 		.sync = config->sync && mcr_dirty_bytes(proc_fd, &dirty) == 0 && dirty <= config->sync_max_bytes,
 		.shield = {
-			.step_bytes = config->step_bytes, .max_bytes = config->budget_bytes,
+			.max_bytes = config->budget_bytes,
 			.journal_dir_fd = run_fd, .proc_fd = proc_fd,
 			.pressure_max_centi = config->pressure_max_centi,
 			.available_min_centi = config->available_min_centi,

@@ -57,6 +57,17 @@ static void print_actions(struct json_object *o)
 	printf("    Drained: %s before removal\n", human_bytes(get_u64(t, "drained_bytes")));
 }
 
+static void print_dry_runs(struct json_object *policies)
+{
+	for (size_t i = 0; policies && i < json_object_array_length(policies); i++) {
+		struct json_object *p = json_object_array_get_idx(policies, i);
+
+		if (get_bool(p, "dry_run"))
+			printf("    Dry run: policy %s: nothing is changed, see the journal for what would be\n",
+			       get_str(p, "name"));
+	}
+}
+
 static void print_impossible(struct json_object *o)
 {
 	struct json_object *gate = get(o, "gate"), *census = get(o, "census");
@@ -67,8 +78,7 @@ static void print_impossible(struct json_object *o)
 		printf("   No names: %s\n", get_str(census, "why_not"));
 	if (get_str(o, "last_round_refused"))
 		printf("    Waiting: %s\n", get_str(o, "last_round_refused"));
-	if (get_bool(o, "dry_run"))
-		printf("    Dry run: nothing is changed, see the journal for what would be\n");
+	print_dry_runs(get(o, "policies"));
 }
 
 static void print_status(struct json_object *o)

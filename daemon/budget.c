@@ -8,6 +8,14 @@ void budget_init(struct budget *b, uint64_t bytes, uint64_t usec, uint64_t now_n
 	*b = (struct budget){ .bytes = bytes, .usec = usec ? usec : 1, .left = bytes, .at_ns = now_ns };
 }
 
+void budget_resize(struct budget *b, uint64_t bytes, uint64_t usec, uint64_t now_ns)
+{
+	uint64_t spent = b->usec ? b->bytes - budget_left(b, now_ns) : 0;
+
+	budget_init(b, bytes, usec, now_ns);
+	b->left = spent < bytes ? bytes - spent : 0;
+}
+
 uint64_t budget_left(struct budget *b, uint64_t now_ns)
 {
 	uint64_t passed_usec = (now_ns - b->at_ns) / MCR_NSEC_PER_USEC;

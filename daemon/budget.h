@@ -14,6 +14,9 @@ struct budget {
 /* A full bucket. */
 void budget_init(struct budget *b, uint64_t bytes, uint64_t usec, uint64_t now_ns);
 
+/* Another size and pace; what was spent stays spent. Of an unused budget (all 0) it makes a full one. */
+void budget_resize(struct budget *b, uint64_t bytes, uint64_t usec, uint64_t now_ns);
+
 /* What may be spent now. */
 uint64_t budget_left(struct budget *b, uint64_t now_ns);
 

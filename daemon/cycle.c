@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "bus.h"
 #include "census.h"
 #include "config.h"
 #include "fileio.h"
@@ -19,6 +20,8 @@
 
 /* Between rounds of one cycle: long enough for a journal commit (ext4: 5 s). */
 #define ROUND_PAUSE_USEC (6 * MCR_USEC_PER_SEC)
+/* That many of one kind are told one by one in a cycle. */
+#define TOLD_MAX 10
 
 struct zombie_times cycle_times(const struct manager *m)
 {
@@ -45,10 +48,66 @@ static void add_since(const struct manager *m, struct mcr_census *census)
 		census->zombies[i].since_ns = mcr_gate_dying_since(m->gate, census->zombies[i].id);
 }
 
-static int look(struct manager *m, size_t *ret_gone)
+/* Those of the census before this one that were told of, by their place in it; the caller frees it. */
+static bool *told_before(const struct manager *m)
+{
+	bool *told = calloc(m->census ? m->census->n + 1 : 1, sizeof(*told));
+
+	for (size_t i = 0; told && m->census && i < m->census->n; i++) {
+		const struct known *k = zombies_find(&m->zombies, m->census->zombies[i].id);
+
+		told[i] = k && k->told;
+	}
+	return told;
+}
+
+/* before: the census in which they still were. */
+static size_t tell_gone(struct manager *m, const struct mcr_census *before, const bool *told, bool reaped)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; before && told && i < before->n; i++) {
+		const struct mcr_zombie *z = &before->zombies[i];
+
+		if (!told[i] || zombies_find(&m->zombies, z->id))
+			continue;
+		if (n++ < TOLD_MAX)
+			log_action(EVENT_REAPED, LOG_INFO, reaped ? "reaped" : "gone", z->path,
+				   mcr_zombie_pages(z) * sysconf(_SC_PAGESIZE),
+				   reaped ? "nothing holds it any more" : "not by us");
+		bus_zombie_gone(m, z->id, z->path);
+	}
+	return n;
+}
+
+static void tell_found(struct manager *m)
 {
 	const struct zombie_times times = cycle_times(m);
-	struct mcr_census *census = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; m->census->named && i < m->census->n; i++) {
+		const struct mcr_zombie *z = &m->census->zombies[i];
+		struct known *k = zombies_find(&m->zombies, z->id);
+
+		if (!k || k->told || !zombie_is_due(k, &times, mcr_now_ns()))
+			continue;
+		k->told = true;
+		if (n++ < TOLD_MAX)
+			log_action(EVENT_FOUND, LOG_INFO, "found", z->path, mcr_zombie_pages(z) * sysconf(_SC_PAGESIZE),
+				   zombie_reason(z, false));
+		bus_zombie_found(m, z->id, z->path);
+	}
+	if (n > TOLD_MAX)
+		log_info("%zu zombies found in all; see `memcg-reaper list`", n);
+}
+
+/* Takes a census and tells what came and went. */
+static int look(struct manager *m, bool reaped, size_t *ret_gone)
+{
+	const struct zombie_times times = cycle_times(m);
+	struct mcr_census *census = NULL, *before = m->census;
+	auto_(freep) bool *told = told_before(m);
+	size_t n;
 	int r = take_census(m, &census);
 
 	if (r < 0)
@@ -59,8 +118,12 @@ static int look(struct manager *m, size_t *ret_gone)
 		mcr_census_free(census);
 		return r;
 	}
-	mcr_census_free(m->census);
 	m->census = census;
+	n = tell_gone(m, before, told, reaped);
+	if (n > TOLD_MAX)
+		log_info("%zu zombies %s", n, reaped ? "reaped" : "gone");
+	mcr_census_free(before);
+	tell_found(m);
 	return 0;
 }
 
@@ -101,12 +164,18 @@ static bool wants_another_round(const struct manager *m)
 	return false;
 }
 
+uint64_t cycle_dying(const struct manager *m)
+{
+	return m->census ? m->census->dying : 0;
+}
+
 static void end_cycle(struct manager *m)
 {
 	uint64_t usec = m->config->interval_usec;
 
 	note_trend(m);
 	report_write(m);
+	requests_round_ended(m);
 	if (wants_another_round(m) && ROUND_PAUSE_USEC < usec)
 		usec = ROUND_PAUSE_USEC;
 	else if (m->first_cycle && m->config->grace_usec < usec)
@@ -135,6 +204,16 @@ static void mark_tried(struct manager *m, uint64_t anchor_id)
 	}
 }
 
+/* After a reload meanwhile the policy's number may be another's. */
+static void spend(struct manager *m, const struct mcr_reap_report *rep)
+{
+	uint64_t now = mcr_now_ns();
+
+	budget_spend(&m->budget, rep->asked_bytes, now);
+	if (m->reap_generation == m->config->generation && rep->policy < m->config->n_policies)
+		budget_spend(&m->budgets[rep->policy], rep->asked_bytes, now);
+}
+
 static void on_reaped(const void *record, void *userdata)
 {
 	const struct mcr_reap_report *rep = record;
@@ -146,7 +225,7 @@ static void on_reaped(const void *record, void *userdata)
 		return;		/* the ancestor was removed meanwhile */
 	if (rep->error == -EAGAIN) {
 		m->totals.rounds_refused++;
-		log_action(LOG_INFO, "not reaped below", path, 0, "it, or a cgroup below it, is near its memory limit");
+		log_action(EVENT_NONE, LOG_INFO, "not reaped below", path, 0, "it, or a cgroup below it, is near its memory limit");
 		return;
 	}
 	if (rep->error < 0) {
@@ -157,7 +236,7 @@ static void on_reaped(const void *record, void *userdata)
 		mark_tried(m, rep->anchor_id);
 	m->totals.reaped_bytes += res->freed_bytes;
 	m->totals.lost_bytes += res->lost_bytes;
-	budget_spend(&m->budget, res->writes * m->config->step_bytes, mcr_now_ns());
+	spend(m, rep);
 	log_info("reclaimed below '%s': dying %" PRIu64 " -> %" PRIu64 ", %" PRIu64 " KiB freed, %u live shielded, "
 		 "%" PRIu64 " KiB lost by live ones%s", path, res->dying_before, res->dying_after,
 		 res->freed_bytes / 1024, res->shielded, res->lost_bytes / 1024,
@@ -182,9 +261,11 @@ static void mark_survivors(struct manager *m)
 		k->tried = false;
 		before = k->pinned;
 		zombie_survived(k, z, now);
-		if (k->pinned && !before)
-			log_action(LOG_INFO, "pinned", z->path, mcr_zombie_pages(z) * sysconf(_SC_PAGESIZE),
-				   zombie_reason(z, true));
+		if (!k->pinned || before)
+			continue;
+		log_action(EVENT_PINNED, LOG_INFO, "pinned", z->path, mcr_zombie_pages(z) * sysconf(_SC_PAGESIZE),
+			   zombie_reason(z, true));
+		bus_zombie_pinned(m, z->id, z->path, zombie_reason(z, true));
 	}
 }
 
@@ -196,13 +277,11 @@ static void on_reap_end(bool late, void *userdata)
 
 	manager_recover(m);
 	m->totals.late_workers += late;
-	r = look(m, &gone);
+	r = look(m, true, &gone);
 	if (r < 0) {
 		log_error("census failed: %s", strerror(-r));
 	} else {
 		m->totals.reaped += gone;
-		if (gone)
-			log_info("%zu zombies reaped", gone);
 		mark_survivors(m);
 	}
 	end_cycle(m);
@@ -238,35 +317,69 @@ static int reap_in_worker(void *userdata, int out_fd)
 	return mcr_reap(&arg->opts, arg->anchors, arg->n, send_report, arg);
 }
 
-static bool worth_trying(const struct mcr_zombie *z, void *userdata)
+/* Fills in what reaping below each anchor may cost its policy. */
+static uint64_t *copy_budgets(struct manager *m)
 {
-	struct manager *m = userdata;
-	const struct zombie_times times = cycle_times(m);
-	struct known *k = zombies_find(&m->zombies, z->id);
+	uint64_t *left = calloc(m->config->n_policies, sizeof(*left)), now = mcr_now_ns();
 
-	if (!k)
-		return false;
-	k->trying = zombie_worth_trying(k, z, &times, mcr_now_ns());
-	return k->trying;
+	for (size_t i = 0; left && i < m->config->n_policies; i++)
+		left[i] = budget_left(&m->budgets[i], now);
+	return left;
+}
+
+struct choice {
+	struct manager *m;
+	size_t dry;		/* due, but DryRun=yes */
+};
+
+static const struct mcr_policy *choose(const struct mcr_zombie *z, void *userdata)
+{
+	struct choice *c = userdata;
+	const struct zombie_times times = cycle_times(c->m);
+	struct known *k = zombies_find(&c->m->zombies, z->id);
+	const struct mcr_policy *p = coverage_policy(c->m, z->id, z->path, NULL);
+
+	if (!k || !p || !p->shield || !zombie_worth_trying(k, z, &times, mcr_now_ns()))
+		return NULL;
+	if (p->dry_run) {
+		c->dry++;
+		if (k->told_dry)
+			return NULL;
+		k->told_dry = true;
+		log_action(EVENT_NONE, LOG_INFO, "dry run: would reap", z->path,
+			   mcr_zombie_pages(z) * sysconf(_SC_PAGESIZE), p->name);
+		return NULL;
+	}
+	k->trying = true;
+	return p;
+}
+
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
 }
 
 /* Why this is no moment to reap, or NULL. */
-static const char *refusal(struct manager *m)
+static const char *refusal(struct manager *m, const struct mcr_reap_anchor *anchors, size_t n)
 {
-	if (budget_left(&m->budget, mcr_now_ns()) < m->config->step_bytes)
-		return "BudgetBytes= is spent";
-	return mcr_reap_refusal(m->h, m->config, m->proc_fd);
+	uint64_t now = mcr_now_ns(), all = budget_left(&m->budget, now);
+
+	for (size_t i = 0; i < n; i++)
+		if (min_u64(all, budget_left(&m->budgets[anchors[i].policy->index], now)) >= anchors[i].policy->step_bytes)
+			return mcr_reap_refusal(m->h, m->config, m->proc_fd);
+	return "BudgetBytes= is spent";
 }
 
 static int start_reap(struct manager *m, const struct mcr_reap_anchor *anchors, size_t n)
 {
 	const int keep[] = { mcr_hierarchy_fd(m->h), m->run_fd, m->proc_fd };
+	auto_(freep) uint64_t *budgets = copy_budgets(m);
 	struct reap_arg arg = {
 		.opts = {
 			.h = m->h,
 			.sync = manager_may_sync(m),
+			.policy_budgets = budgets,
 			.shield = {
-				.step_bytes = m->config->step_bytes,
 				.max_bytes = budget_left(&m->budget, mcr_now_ns()),
 				.journal_dir_fd = m->run_fd,
 				.proc_fd = m->proc_fd,
@@ -278,31 +391,42 @@ static int start_reap(struct manager *m, const struct mcr_reap_anchor *anchors, 
 		.n = n,
 	};
 
+	if (!budgets)
+		return -ENOMEM;
 	m->totals.rounds++;
+	m->reap_generation = m->config->generation;
 	return job_start(&m->cycle_job, m->event, &reap_ops, m, m->config->worker_max_usec, reap_in_worker, &arg,
 			 keep, ARRAY_SIZE(keep));
+}
+
+/* Once per reason, not once per cycle. */
+static void tell_refusal(struct manager *m, size_t n)
+{
+	m->totals.rounds_refused++;
+	if (m->told_note && strcmp(m->told_note, m->cycle_note) == 0)
+		return;
+	m->told_note = m->cycle_note;
+	log_event(EVENT_BUDGET, LOG_INFO, "not reaping below %zu cgroups: %s", n, m->cycle_note);
 }
 
 static int plan_and_start(struct manager *m)
 {
 	auto_(freep) struct mcr_reap_anchor *anchors = NULL;
-	int n = mcr_reap_plan(m->census, m->config, worth_trying, m, &anchors);
+	struct choice c = { .m = m };
+	int n;
 
+	for (size_t i = 0; i < m->zombies.n; i++)
+		m->zombies.at[i].trying = false;
+	n = mcr_reap_plan(m->census, m->config, choose, &c, &anchors);
 	m->cycle_note = NULL;
-	if (n <= 0 || !m->config->shield)
-		return n < 0 ? n : 0;
-	if (m->config->dry_run) {
-		for (int i = 0; i < n; i++)
-			log_info("dry run: would reap %zu zombies below '%s'", anchors[i].zombies,
-				 anchors[i].path);
-		return 0;
-	}
-	m->cycle_note = refusal(m);
+	if (n <= 0)
+		return n;
+	m->cycle_note = refusal(m, anchors, n);
 	if (m->cycle_note) {
-		m->totals.rounds_refused++;
-		log_info("not reaping below %d cgroups: %s", n, m->cycle_note);
+		tell_refusal(m, n);
 		return 0;
 	}
+	m->told_note = NULL;
 	return start_reap(m, anchors, n);
 }
 
@@ -317,7 +441,8 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 	manager_recover(m);
 	if (m->gate)
 		settle_adopt(m);	/* events get lost: the map of held cgroups is the truth */
-	r = look(m, &gone);
+	coverage_prune(m);
+	r = look(m, false, &gone);
 	if (r == 0)
 		r = plan_and_start(m);
 	if (r < 0)
@@ -325,6 +450,14 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 	if (!job_runs(&m->cycle_job))
 		end_cycle(m);
 	return 0;
+}
+
+void cycle_now(struct manager *m)
+{
+	if (job_runs(&m->cycle_job))
+		return;
+	sd_event_source_set_time_relative(m->cycle_timer, 0);
+	sd_event_source_set_enabled(m->cycle_timer, SD_EVENT_ONESHOT);
 }
 
 int cycle_start_timer(struct manager *m)

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "config.h"
 #include "util.h"
 
 /* 0 is "means nothing here", so entries are the state plus one. */
@@ -124,8 +125,19 @@ void held_drop(struct held_table *t, struct held *h)
 			break;
 		}
 	}
+	mcr_config_unref(h->config);
 	free(h->path);
 	free(h);
+}
+
+void held_set_policy(struct held *h, struct mcr_config *config, const struct mcr_policy *policy)
+{
+	struct mcr_config *before = h->config;
+
+	h->config = mcr_config_ref(config);
+	h->policy = policy;
+	h->hold_max_ns = policy->hold_max_usec * MCR_NSEC_PER_USEC;
+	mcr_config_unref(before);
 }
 
 void held_table_clear(struct held_table *t)
@@ -136,13 +148,13 @@ void held_table_clear(struct held_table *t)
 	*t = (struct held_table){ 0 };
 }
 
-uint64_t held_next_due(const struct held_table *t, uint64_t hold_max_ns)
+uint64_t held_next_due(const struct held_table *t)
 {
 	uint64_t due = UINT64_MAX;
 
 	for (size_t i = 0; i < t->n; i++) {
 		const struct held *h = t->at[i];
-		uint64_t at = h->since_ns + hold_max_ns;
+		uint64_t at = h->since_ns + h->hold_max_ns;
 
 		if (h->state == HELD_SETTLED || (h->state == HELD_PAUSED && h->due_ns < at))
 			at = h->due_ns;

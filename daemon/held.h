@@ -17,6 +17,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct mcr_config;
+struct mcr_policy;
+
 enum held_state {
 	HELD_HELD,
 	HELD_DRAINING,
@@ -50,6 +53,9 @@ struct held {
 	uint64_t id;
 	char *path;		/* when it was first held; for people */
 	uint64_t since_ns;
+	uint64_t hold_max_ns;
+	struct mcr_config *config;	/* it is held under this one's policy, whatever is read later */
+	const struct mcr_policy *policy;
 	uint64_t due_ns;	/* PAUSED, SETTLED: not before */
 	uint64_t charged_bytes;	/* when it was first held */
 	uint64_t freed_bytes;
@@ -81,5 +87,8 @@ struct held *held_find(const struct held_table *t, uint64_t id);
 void held_drop(struct held_table *t, struct held *h);
 void held_table_clear(struct held_table *t);
 
+/* Holds it under a policy of this configuration from now on; takes a reference of its own. */
+void held_set_policy(struct held *h, struct mcr_config *config, const struct mcr_policy *policy);
+
 /* When the next record wants attention; UINT64_MAX: none does by itself. */
-uint64_t held_next_due(const struct held_table *t, uint64_t hold_max_ns);
+uint64_t held_next_due(const struct held_table *t);

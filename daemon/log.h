@@ -18,5 +18,22 @@ void log_msg(int level, const char *format, ...) __attribute__((format(printf, 2
 #define log_info(...) log_msg(LOG_INFO, __VA_ARGS__)
 #define log_debug(...) log_msg(LOG_DEBUG, __VA_ARGS__)
 
-/* One action on one cgroup: fields CGROUP=, ACTION=, BYTES=, REASON= beside the message. */
-void log_action(int level, const char *action, const char *cgroup, uint64_t bytes, const char *reason);
+/*
+ * What has a MESSAGE_ID, and an explanation in the catalog (units/memcg-reaper.catalog) that `journalctl -x` shows.
+ */
+enum log_event {
+	EVENT_NONE,
+	EVENT_FOUND,
+	EVENT_REAPED,
+	EVENT_PINNED,
+	EVENT_EXPIRED,		/* removed with a rest */
+	EVENT_BUDGET,		/* no moment to reap */
+	EVENT_MISSING,		/* a feature the kernel lacks */
+	EVENT_CONFIG,
+	EVENT_RESTORED,		/* put back what a killed process had changed */
+	EVENTS,
+};
+void log_event(enum log_event event, int level, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* One action on one cgroup: fields CGROUP=, UNIT=, ACTION=, BYTES=, REASON= beside the message. */
+void log_action(enum log_event event, int level, const char *action, const char *cgroup, uint64_t bytes, const char *reason);

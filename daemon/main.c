@@ -18,18 +18,17 @@
 #include "shield.h"
 #include "util.h"
 
-#define CONFIG_FILE "/etc/memcg-reaper/reaper.conf"
 #define LOCK_FILE RUN_DIR "/lock"
 
 enum { EXIT_USAGE = 2, EXIT_UNSUPPORTED = 3, EXIT_RUNNING = 4 };
 
-static const char *arg_config = CONFIG_FILE;
+static const char *arg_config;
 static bool arg_restore;
 
 static void usage(FILE *to)
 {
 	fputs("usage: memcg-reaperd [--config=FILE] [--restore] [--debug]\n"
-	      "  --config=FILE  read FILE instead of " CONFIG_FILE "\n"
+	      "  --config=FILE  read FILE and nothing else\n"
 	      "  --restore      only put back what a killed daemon had changed, and exit\n"
 	      "  --debug        say more\n"
 	      "  --version      say which version this is\n"

@@ -18,6 +18,7 @@
 #include "hierarchy.h"
 #include "log.h"
 #include "memcost.h"
+#include "policy.h"
 #include "restore.h"
 #include "shield.h"
 #include "sync.h"
@@ -27,11 +28,18 @@
 #define TICK_USEC (500 * 1000ULL)
 /* Between cycles the status follows what happens at this pace. */
 #define REPORT_PAUSE_NSEC (2 * MCR_NSEC_PER_SEC)
+#define COMPLAINTS_MAX 20
 
-void complain_about_config(const char *file, unsigned int line, const char *key, const char *what, void *userdata)
+/* A file may be wrong in every line: enough is said after some. */
+static void complain_about_config(const char *file, unsigned int line, const char *key, const char *what,
+				  void *userdata)
 {
-	(void)userdata;
-	log_warning("%s:%u: %s%s%s", file, line, key, *key ? ": " : "", what);
+	unsigned int *n = userdata;
+
+	if ((*n)++ < COMPLAINTS_MAX)
+		log_warning("%s:%u: %s%s%s", file, line, key, *key ? ": " : "", what);
+	else if (*n == COMPLAINTS_MAX + 1)
+		log_warning("%s:%u: and more; see `memcg-reaper policy check`", file, line);
 }
 
 bool manager_may_sync(struct manager *m)
@@ -46,79 +54,14 @@ bool manager_may_sync(struct manager *m)
 	return true;
 }
 
-static struct mcr_gate_opts gate_opts(const struct manager *m)
+struct mcr_gate_opts manager_gate_opts(const struct manager *m, const struct mcr_config *config)
 {
 	return (struct mcr_gate_opts){
 		.mount = mcr_hierarchy_path(m->h),
-		.heartbeat_max_ns = m->config->heartbeat_max_usec * MCR_NSEC_PER_USEC,
-		.hold_max_ns = m->config->hold_max_usec * MCR_NSEC_PER_USEC,
-		.reuse_grace_ns = m->config->reuse_grace_usec * MCR_NSEC_PER_USEC,
-		.held_max = m->config->gate && !m->config->dry_run ? m->config->held_max : 0,
+		.heartbeat_max_ns = config->heartbeat_max_usec * MCR_NSEC_PER_USEC,
+		.reuse_grace_ns = config->reuse_grace_usec * MCR_NSEC_PER_USEC,
+		.held_max = config->held_max < UINT32_MAX ? config->held_max : UINT32_MAX,
 	};
-}
-
-static void set_exceptions(struct manager *m)
-{
-	mcr_gate_except_prefix(m->gate, "memcg-reaper-");	/* our own: decoys, probes */
-	for (size_t i = 0; m->config->except && m->config->except[i]; i++) {
-		const char *prefix = m->config->except[i];
-
-		if (*prefix && mcr_gate_except_prefix(m->gate, prefix) < 0)
-			log_warning("Except=%s cannot be used by the gate (15 prefixes of 16 bytes at most)", prefix);
-	}
-}
-
-static uint64_t id_of(const struct manager *m, const char *path)
-{
-	auto_(closep) int fd = mcr_cgroup_open_path(m->h, path);
-	uint64_t id = 0;
-
-	if (fd >= 0)
-		mcr_cgroup_id(fd, &id);
-	return id;
-}
-
-/* Slices come and go: cover those that are there now. */
-static void refresh_covers(struct manager *m)
-{
-	for (size_t i = 0; i < m->n_covers; i++) {
-		struct cover *c = &m->covers[i];
-		uint64_t id = id_of(m, c->path);
-
-		if (id == c->id)
-			continue;
-		if (c->id)
-			mcr_gate_uncover(m->gate, c->id);
-		if (id && mcr_gate_cover(m->gate, id, true) < 0)
-			continue;	/* tried again with the next tick */
-		c->id = id;
-	}
-}
-
-static int set_covers(struct manager *m)
-{
-	struct cover *covers;
-	size_t n = 0;
-
-	for (size_t i = 0; m->config->cover && m->config->cover[i]; i++)
-		n++;
-	covers = calloc(n + 1, sizeof(*covers));
-	if (!covers) {
-		m->n_covers = 0;	/* the old ones point into a configuration that goes */
-		return -ENOMEM;
-	}
-	for (size_t i = 0; i < m->n_covers; i++)
-		if (m->covers[i].id && m->gate)
-			mcr_gate_uncover(m->gate, m->covers[i].id);
-	free(m->covers);
-	m->covers = covers;
-	m->n_covers = 0;
-	for (size_t i = 0; i < n; i++)
-		if (*m->config->cover[i])
-			m->covers[m->n_covers++].path = m->config->cover[i];
-	if (m->gate)
-		refresh_covers(m);
-	return 0;
 }
 
 static int on_gate_readable(sd_event_source *source, int fd, uint32_t events, void *userdata)
@@ -137,23 +80,18 @@ static int on_gate_readable(sd_event_source *source, int fd, uint32_t events, vo
 /* Without a gate the daemon still reaps: what is missing is said once. */
 static int open_gate(struct manager *m)
 {
-	struct mcr_gate_opts opts = gate_opts(m);
+	struct mcr_gate_opts opts = manager_gate_opts(m, m->config);
 	int r;
 
-	if (!m->config->gate) {
-		m->gate_why = "Gate=no";
-		return 0;
-	}
 	if (mkdir(PIN_DIR, 0700) == 0 || errno == EEXIST)
 		opts.pin_dir = PIN_DIR;
 	else
 		log_warning("cannot make " PIN_DIR ": %m; what is held is not remembered over a crash");
 	r = mcr_gate_new(&opts, settle_on_event, m, &m->gate, &m->gate_why);
 	if (r < 0) {
-		log_warning("no gate, zombies are reaped after they are made: %s (%s)", m->gate_why, strerror(-r));
+		log_event(EVENT_MISSING, LOG_WARNING, "no gate, zombies are reaped after they are made: %s (%s)", m->gate_why, strerror(-r));
 		return 0;
 	}
-	set_exceptions(m);
 	r = sd_event_add_io(m->event, NULL, mcr_gate_fd(m->gate), EPOLLIN, on_gate_readable, m);
 	if (r < 0)
 		return r;
@@ -169,7 +107,8 @@ static void open_census(struct manager *m)
 	int r = mcr_census_walker_new(&m->walker, &m->walker_why);
 
 	if (r < 0)
-		log_warning("no census by name, zombies are counted per subtree: %s (%s)", m->walker_why, strerror(-r));
+		log_event(EVENT_MISSING, LOG_WARNING, "no census by name, zombies are counted per subtree: %s (%s)",
+			  m->walker_why, strerror(-r));
 	if (mcr_memcost_estimate(&m->zombie_cost_bytes) < 0)
 		m->zombie_cost_bytes = 0;
 }
@@ -188,43 +127,90 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 
 	(void)usec;
 	if (m->gate) {
-		refresh_covers(m);
+		coverage_refresh(m);
 		mcr_gate_heartbeat(m->gate);
 	}
+	bus_properties_changed(m);
+	direct_expire(m);
 	if (m->report_due && mcr_now_ns() - m->reported_ns >= REPORT_PAUSE_NSEC)
 		report_write(m);
 	return again_in(source, TICK_USEC);
 }
 
-/* Parse new, then swap; a file that cannot be read leaves everything as it was. */
-static void reload(struct manager *m)
+/* A budget per policy of this configuration; what was spent under its name stays spent. */
+static struct budget *make_budgets(struct manager *m, const struct mcr_config *config)
 {
-	auto_(mcr_config_freep) struct mcr_config *fresh = NULL;
-	struct mcr_config *old = m->config;
-	struct mcr_gate_opts opts;
-	int r = mcr_config_new(&fresh);
+	struct budget *budgets = calloc(config->n_policies, sizeof(*budgets));
+	uint64_t now = mcr_now_ns();
 
+	for (size_t i = 0; budgets && i < config->n_policies; i++) {
+		const struct mcr_policy *p = config->policies[i];
+		const struct mcr_policy *old = m->budgets ? mcr_policy_named(m->config, p->name) : NULL;
+
+		if (old)
+			budgets[i] = m->budgets[old->index];
+		budget_resize(&budgets[i], p->budget_bytes, config->budget_usec, now);
+	}
+	return budgets;
+}
+
+/* Things that are no error, and yet not what was meant. */
+static void warn_about_policies(const struct mcr_config *config)
+{
+	for (size_t i = 0; i < config->n_policies; i++)
+		if (config->policies[i]->recharge)
+			log_warning("policy '%s': Recharge=yes, but this version has no way to recharge; ignoring",
+				    config->policies[i]->name);
+}
+
+/* Makes m->next what holds, or leaves everything as it was. */
+static int put_in_force(struct manager *m)
+{
+	struct budget *budgets = make_budgets(m, m->next);
+	int r = budgets ? 0 : -ENOMEM;
+
+	m->next->generation = m->config->generation + 1;
 	if (r == 0)
-		r = mcr_config_read(fresh, m->config_path, complain_about_config, NULL);
-	if (r < 0 && r != -ENOENT) {
-		log_error("cannot read %s: %s, keeping the configuration", m->config_path, strerror(-r));
-		return;
+		r = coverage_apply(m, m->next);
+	if (r < 0) {
+		free(budgets);
+		return r;
 	}
-	m->config = steal_ptr(fresh);
-	if (m->gate) {
-		opts = gate_opts(m);
-		mcr_gate_reset(m->gate, &opts);
-		set_exceptions(m);
-	}
-	r = set_covers(m);
+	m->retired = m->config;
+	m->config = steal_ptr(m->next);
+	free(m->budgets);
+	m->budgets = budgets;
+	budget_resize(&m->budget, m->config->budget_bytes, m->config->budget_usec, mcr_now_ns());
+	/* Events of the old set name its policies: they are taken while it is still there. */
 	if (m->gate)
-		mcr_gate_heartbeat(m->gate);
-	mcr_config_free(old);
-	budget_init(&m->budget, m->config->budget_bytes, m->config->budget_usec, mcr_now_ns());
-	if (r < 0)
-		log_error("out of memory, covering nothing");
-	else
-		log_info("configuration read again");
+		mcr_gate_dispatch(m->gate);
+	m->retired = mcr_config_unref(m->retired);
+	return 0;
+}
+
+int manager_reload(struct manager *m)
+{
+	auto_(freep) char *path = NULL;
+	unsigned int said = 0;
+	int r, n;
+
+	n = mcr_config_load(NULL, m->config_path, complain_about_config, &said, &m->next, &path);
+	if (n < 0) {
+		log_event(EVENT_CONFIG, LOG_ERR, "cannot read %s: %s, keeping the configuration as it was",
+			  path ? path : "the configuration", strerror(-n));
+		return n;
+	}
+	r = put_in_force(m);
+	m->next = mcr_config_unref(m->next);
+	if (r < 0) {
+		log_error("cannot put the configuration in force: %s", strerror(-r));
+		return r;
+	}
+	warn_about_policies(m->config);
+	log_info("configuration read again: %zu policies, %d complaints", m->config->n_policies, n);
+	settle_soon(m);
+	m->report_due = true;
+	return n;
 }
 
 static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata)
@@ -232,7 +218,7 @@ static int on_hangup(sd_event_source *source, const struct signalfd_siginfo *inf
 	(void)source;
 	(void)info;
 	sd_notify(0, "RELOADING=1");
-	reload(userdata);
+	manager_reload(userdata);
 	sd_notify(0, "READY=1");
 	return 0;
 }
@@ -260,6 +246,8 @@ static int add_timers(struct manager *m)
 	int r = settle_start(m);
 
 	if (r >= 0)
+		r = requests_start(m);
+	if (r >= 0)
 		r = sd_event_add_time_relative(m->event, NULL, CLOCK_MONOTONIC, 0, 10000, on_tick, m);
 	if (r >= 0)
 		r = cycle_start_timer(m);
@@ -280,7 +268,7 @@ static int start_loop(struct manager *m)
 static void tell_recovered(const char *what, int r)
 {
 	if (r > 0)
-		log_notice("put back %s, which a killed process had changed", what);
+		log_event(EVENT_RESTORED, LOG_NOTICE, "put back %s, which a killed process had changed", what);
 	else if (r < 0 && r != -EBUSY)
 		log_error("cannot put back %s: %s; the journal is kept", what, strerror(-r));
 }
@@ -302,17 +290,16 @@ static int open_dirs(struct manager *m)
 
 static int read_config(struct manager *m)
 {
-	int r = mcr_config_new(&m->config);
+	auto_(freep) char *path = NULL;
+	unsigned int said = 0;
+	int r = mcr_config_load(NULL, m->config_path, complain_about_config, &said, &m->config, &path);
 
-	if (r == 0)
-		r = mcr_config_read(m->config, m->config_path, complain_about_config, NULL);
-	if (r == -ENOENT)
-		return 0;	/* all defaults */
-	if (r < 0 && m->config) {
-		log_warning("cannot read %s: %s, using the defaults", m->config_path, strerror(-r));
+	if (r >= 0)
 		return 0;
-	}
-	return r;
+	log_event(EVENT_CONFIG, LOG_ERR, "cannot read %s: %s, using the defaults for everything",
+		  path ? path : "the configuration", strerror(-r));
+	r = mcr_config_new(&m->config);
+	return r < 0 ? r : mcr_config_finish(m->config, NULL, NULL);
 }
 
 int manager_new(const char *config_path, struct manager **ret)
@@ -338,13 +325,20 @@ int manager_new(const char *config_path, struct manager **ret)
 	}
 	if (r < 0)
 		return r;
-	budget_init(&m->budget, m->config->budget_bytes, m->config->budget_usec, m->started_ns);
+	warn_about_policies(m->config);
 	open_census(m);
-	r = open_gate(m);
+	m->budgets = make_budgets(m, m->config);
+	budget_resize(&m->budget, m->config->budget_bytes, m->config->budget_usec, m->started_ns);
+	r = m->budgets ? open_gate(m) : -ENOMEM;
 	if (r >= 0)
-		r = set_covers(m);
+		r = coverage_apply(m, m->config);
+	if (r >= 0)
+		r = bus_start(m);
 	if (r < 0)
 		return r;
+	r = direct_start(m);
+	if (r < 0)
+		log_warning("cannot listen at " RUN_DIR "/" DIRECT_SOCKET ": %s; callers need the system bus", strerror(-r));
 	*ret = steal_ptr(m);
 	return 0;
 }
@@ -353,8 +347,11 @@ struct manager *manager_free(struct manager *m)
 {
 	if (!m)
 		return NULL;
+	bus_stop(m);
+	direct_stop(m);
 	job_kill(&m->settle_job);
 	job_kill(&m->cycle_job);
+	sd_event_source_unref(m->requests.timer);
 	sd_event_source_unref(m->settle_timer);
 	sd_event_source_unref(m->cycle_timer);
 	mcr_gate_free(m->gate);
@@ -363,8 +360,9 @@ struct manager *manager_free(struct manager *m)
 	mcr_census_walker_free(m->walker);
 	held_table_clear(&m->held);
 	zombies_clear(&m->zombies);
-	free(m->covers);
-	mcr_config_free(m->config);
+	coverage_clear(&m->coverage);
+	free(m->budgets);
+	mcr_config_unref(m->config);
 	mcr_hierarchy_free(m->h);
 	close_fd(m->run_fd);
 	close_fd(m->proc_fd);
@@ -389,6 +387,8 @@ int manager_run(struct manager *m)
 		settle_release_all(m);
 		mcr_gate_unpin(m->gate);
 	}
+	bus_stop(m);
+	direct_stop(m);
 	unlinkat(m->run_fd, STATUS_FILE, 0);
 	return r;
 }

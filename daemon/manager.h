@@ -10,7 +10,12 @@
 #include <systemd/sd-event.h>
 
 #include "budget.h"
+#include "bus.h"
+#include "coverage.h"
+#include "direct.h"
+#include "drain.h"
 #include "held.h"
+#include "request.h"
 #include "job.h"
 #include "zombies.h"
 
@@ -33,40 +38,46 @@ struct totals {
 	uint64_t late_workers;
 };
 
-struct cover {
-	const char *path;	/* in the configuration */
-	uint64_t id;		/* 0: there is no such cgroup now */
-};
-
 struct manager {
 	sd_event *event;
 	struct mcr_hierarchy *h;
 	struct mcr_config *config;
-	const char *config_path;
+	struct mcr_config *next;	/* read, not yet in force */
+	struct mcr_config *retired;	/* while the last events of its time are taken */
+	const char *config_path;	/* NULL: the files that count */
 	int run_fd, proc_fd;
 
 	struct mcr_gate *gate;
 	const char *gate_why;		/* why there is none */
-	struct cover *covers;
-	size_t n_covers;
+	struct coverage coverage;
 
 	struct mcr_census_walker *walker;
 	const char *walker_why;
 	struct mcr_census *census;	/* the latest */
 	uint64_t zombie_cost_bytes;	/* kernel memory each takes; 0: unknown */
 
+	sd_bus *bus;			/* NULL: no connection now */
+	sd_event_source *bus_timer;	/* until the next try */
+	bool bus_ready;			/* our name is ours */
+	struct bus_figures bus_told;	/* the properties as last told */
+	struct direct direct;
+	struct requests requests;
+
 	struct held_table held;
 	struct job settle_job;
 	sd_event_source *settle_timer;
-	uint64_t drain_ids[64];		/* what the settle worker has */
-	size_t n_drain;
+	struct mcr_drain_item draining[MCR_DRAIN_BATCH];	/* what the settle worker has */
+	size_t n_draining;
 	uint64_t synced_ns;
 
 	struct zombie_table zombies;
 	struct job cycle_job;
 	sd_event_source *cycle_timer;
 	bool first_cycle;
-	struct budget budget;
+	struct budget budget;		/* of the machine */
+	struct budget *budgets;		/* by mcr_policy.index */
+	unsigned int reap_generation;	/* of the configuration the round under way was planned with */
+	const char *told_note;		/* the refusal that was logged last */
 	const char *cycle_note;		/* what the last round was refused for; NULL: it was not */
 	uint64_t trend[TREND_LEN];	/* zombies after the last cycles, oldest first */
 	size_t n_trend;
@@ -100,6 +111,14 @@ int settle_start(struct manager *m);
 int cycle_start_timer(struct manager *m);
 struct zombie_times cycle_times(const struct manager *m);
 uint64_t cycle_count_due(const struct manager *m, uint64_t *ret_pinned);
+uint64_t cycle_dying(const struct manager *m);	/* in the latest census, grace period or not */
+void cycle_now(struct manager *m);		/* begins one, or goes on with the one under way */
+
+/* What the gate needs to know of a configuration. */
+struct mcr_gate_opts manager_gate_opts(const struct manager *m, const struct mcr_config *config);
+
+/* Reads the configuration again; what was in force stays if that fails. 0, a number of complaints, or errno. */
+int manager_reload(struct manager *m);
 
 /* Puts back what killed workers (ours, or of a `memcg-reaper reap`) had changed; tells of it. */
 void manager_recover(struct manager *m);
@@ -109,6 +128,5 @@ bool manager_may_sync(struct manager *m);
 
 /* report.c: status file, STATUS= of the service. */
 void report_write(struct manager *m);
+char *report_text(const struct manager *m);	/* what is in the file, allocated; NULL without memory */
 
-/* Tells of each complaint about the configuration. */
-void complain_about_config(const char *file, unsigned int line, const char *key, const char *what, void *userdata);

@@ -15,6 +15,8 @@
 #include "gate.h"
 #include "log.h"
 #include "manager.h"
+#include "policy.h"
+#include "utf8.h"
 #include "util.h"
 
 /* More zombies than that are counted but not listed: the file is rewritten each cycle. */
@@ -30,14 +32,23 @@ static void add_str(struct json_object *o, const char *key, const char *v)
 	json_object_object_add(o, key, v ? json_object_new_string(v) : NULL);
 }
 
+/* A name of a cgroup is bytes; JSON is UTF-8. */
+static void add_path(struct json_object *o, const char *key, const char *path)
+{
+	char clean[4096];
+
+	add_str(o, key, mcr_utf8_clean(path, clean, sizeof(clean)));
+}
+
 static struct json_object *zombie_json(const struct manager *m, const struct mcr_zombie *z, uint64_t now)
 {
 	const struct zombie_times times = cycle_times(m);
 	const struct known *k = zombies_find(&m->zombies, z->id);
+	const struct mcr_policy *p = coverage_policy(m, z->id, z->path, NULL);
 	struct json_object *o = json_object_new_object();
 
 	add_u64(o, "id", z->id);
-	add_str(o, "path", z->path);
+	add_path(o, "path", z->path);
 	add_u64(o, "refs", z->refs);
 	add_u64(o, "usage_bytes", z->usage_bytes);
 	add_u64(o, "swap_bytes", z->swap_bytes);
@@ -46,7 +57,8 @@ static struct json_object *zombie_json(const struct manager *m, const struct mcr
 		add_u64(o, "age_seconds", (now - k->since_ns) / MCR_NSEC_PER_SEC);
 	else
 		add_str(o, "age_seconds", NULL);
-	json_object_object_add(o, "covered", json_object_new_boolean(mcr_config_covers(m->config, z->path)));
+	json_object_object_add(o, "covered", json_object_new_boolean(p != NULL));
+	add_str(o, "policy", p ? p->name : NULL);
 	json_object_object_add(o, "due", json_object_new_boolean(k && zombie_is_due(k, &times, now)));
 	json_object_object_add(o, "pinned", json_object_new_boolean(k && k->pinned));
 	add_str(o, "reason", k && k->pinned ? zombie_reason(z, true) : NULL);
@@ -84,7 +96,8 @@ static struct json_object *held_json(const struct manager *m)
 		struct json_object *one = json_object_new_object();
 
 		add_u64(one, "id", h->id);
-		add_str(one, "path", h->path);
+		add_path(one, "path", h->path);
+		add_str(one, "policy", h->policy->name);
 		add_str(one, "state", held_state_name(h->state));
 		add_u64(one, "held_msec", now > h->since_ns ? (now - h->since_ns) / 1000000 : 0);
 		add_u64(one, "left_bytes", h->left_bytes);
@@ -128,12 +141,31 @@ static struct json_object *gate_json(const struct manager *m)
 	add_u64(o, "refused", c.refused);
 	add_u64(o, "let_go_empty", c.empty);
 	add_u64(o, "let_go_excepted", c.excluded);
+	add_u64(o, "let_go_small", c.small);
+	add_u64(o, "let_go_too_hard", c.too_hard);
 	add_u64(o, "let_go_over_limit", c.over_limit);
 	add_u64(o, "let_go_stale", c.stale);
 	add_u64(o, "let_go_expired", c.expired);
 	add_u64(o, "lost_events", c.lost_events);
 	add_u64(o, "reuse_waits", c.reuse_waits);
 	return o;
+}
+
+static struct json_object *policies_json(const struct manager *m)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < m->config->n_policies; i++) {
+		const struct mcr_policy *p = m->config->policies[i];
+		struct json_object *o = json_object_new_object();
+
+		add_str(o, "name", p->name);
+		json_object_object_add(o, "holds", json_object_new_boolean(mcr_policy_holds(p)));
+		json_object_object_add(o, "dry_run", json_object_new_boolean(p->dry_run));
+		add_u64(o, "budget_left_bytes", budget_left(&m->budgets[i], mcr_now_ns()));
+		json_object_array_add(list, o);
+	}
+	return list;
 }
 
 static struct json_object *status_json(const struct manager *m)
@@ -145,7 +177,7 @@ static struct json_object *status_json(const struct manager *m)
 	add_u64(o, "uptime_seconds", (mcr_now_ns() - m->started_ns) / MCR_NSEC_PER_SEC);
 	add_u64(o, "written_unix", mcr_realtime_ns() / MCR_NSEC_PER_SEC);
 	add_u64(o, "interval_seconds", m->config->interval_usec / MCR_USEC_PER_SEC);
-	json_object_object_add(o, "dry_run", json_object_new_boolean(m->config->dry_run));
+	json_object_object_add(o, "policies", policies_json(m));
 	json_object_object_add(o, "zombies", zombies_json(m));
 	json_object_object_add(o, "held", held_json(m));
 	json_object_object_add(o, "since_start", totals_json(m));
@@ -165,15 +197,22 @@ static void tell_systemd(const struct manager *m)
 		   " settled since start", due, pinned, m->held.n, m->totals.reaped, m->totals.settled);
 }
 
-void report_write(struct manager *m)
+char *report_text(const struct manager *m)
 {
 	struct json_object *o = status_json(m);
-	const char *text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
-	int r = mcr_replace_at(m->run_fd, STATUS_FILE, text, strlen(text), 0644);
+	char *text = strdup(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+
+	json_object_put(o);
+	return text;
+}
+
+void report_write(struct manager *m)
+{
+	auto_(freep) char *text = report_text(m);
+	int r = text ? mcr_replace_at(m->run_fd, STATUS_FILE, text, strlen(text), 0644) : -ENOMEM;
 
 	if (r < 0)
 		log_warning("cannot write " RUN_DIR "/" STATUS_FILE ": %s, ignoring", strerror(-r));
-	json_object_put(o);
 	m->report_due = false;
 	m->reported_ns = mcr_now_ns();
 	tell_systemd(m);

@@ -34,16 +34,18 @@ static uint64_t charged(const struct mcr_charge *c)
 static void tell_end(struct manager *m, const struct held *h)
 {
 	m->report_due = true;
+	if (h->state == HELD_REMOVED)
+		bus_settled(m, h->id, h->path, h->freed_bytes, h->left_bytes);
 	if (h->state == HELD_REUSED) {
 		m->totals.reused++;
-		log_action(LOG_DEBUG, "let go", h->path, h->charged_bytes, "it is in use again");
+		log_action(EVENT_NONE, LOG_DEBUG, "let go", h->path, h->charged_bytes, "it is in use again");
 	} else if (h->left_bytes) {
 		m->totals.settled_with_rest++;
-		log_action(LOG_INFO, "removed with a rest", h->path, h->left_bytes,
+		log_action(EVENT_EXPIRED, LOG_INFO, "removed with a rest", h->path, h->left_bytes,
 			   h->expired ? "held for as long as is allowed" : "no reclaim frees it");
 	} else {
 		m->totals.settled++;
-		log_action(LOG_DEBUG, "removed", h->path, h->freed_bytes, "drained, no zombie was made");
+		log_action(EVENT_NONE, LOG_DEBUG, "removed", h->path, h->freed_bytes, "drained, no zombie was made");
 	}
 }
 
@@ -116,9 +118,8 @@ static enum held_event try_remove(struct manager *m, struct held *h, uint64_t no
 		return e;
 	if (e == HELD_EV_DUE)
 		return HELD_EV_POPULATED;	/* cgroups were made below it: somebody uses it */
-	if (now - h->since_ns > REUSE_WAITS_MAX * m->config->reuse_grace_usec * MCR_NSEC_PER_USEC +
-				m->config->hold_max_usec * MCR_NSEC_PER_USEC) {
-		log_action(LOG_WARNING, "left in place", h->path, h->left_bytes,
+	if (now - h->since_ns > REUSE_WAITS_MAX * m->config->reuse_grace_usec * MCR_NSEC_PER_USEC + h->hold_max_ns) {
+		log_action(EVENT_NONE, LOG_WARNING, "left in place", h->path, h->left_bytes,
 			   "its name is asked for again and again, but nobody uses it");
 		return HELD_EV_POPULATED;
 	}
@@ -141,7 +142,7 @@ static bool keeps_held_below(const struct manager *m, const struct held *parent)
 /* One step of one record; true when it is worth another look at once. */
 static bool step(struct manager *m, struct held *h, uint64_t now)
 {
-	uint64_t limit = h->since_ns + m->config->hold_max_usec * MCR_NSEC_PER_USEC;
+	uint64_t limit = h->since_ns + h->hold_max_ns;
 	enum held_state before = h->state;
 	enum held_event e = HELD_EV_DUE;
 
@@ -171,7 +172,7 @@ static uint64_t next_try(const struct manager *m, const struct held *h)
 {
 	uint64_t due = mcr_now_ns() + m->config->retry_usec * MCR_NSEC_PER_USEC;
 	uint64_t sync = m->synced_ns + m->config->sync_usec * MCR_NSEC_PER_USEC;
-	uint64_t limit = h->since_ns + m->config->hold_max_usec * MCR_NSEC_PER_USEC;
+	uint64_t limit = h->since_ns + h->hold_max_ns;
 
 	return h->wants_sync && m->config->sync && sync > due && sync < limit ? sync : due;
 }
@@ -219,15 +220,15 @@ static void on_drain_end(bool late, void *userdata)
 
 	manager_recover(m);
 	m->totals.late_workers += late;
-	for (size_t i = 0; i < m->n_drain; i++) {
-		struct held *h = held_find(&m->held, m->drain_ids[i]);
+	for (size_t i = 0; i < m->n_draining; i++) {
+		struct held *h = held_find(&m->held, m->draining[i].id);
 
 		if (!h || h->state != HELD_DRAINING)
 			continue;
 		h->due_ns = next_try(m, h);
 		apply(m, h, ++h->tries < TRIES_MAX ? HELD_EV_FAILED : HELD_EV_STUCK);
 	}
-	m->n_drain = 0;
+	m->n_draining = 0;
 	settle_soon(m);
 }
 
@@ -241,7 +242,7 @@ _Static_assert(sizeof(struct mcr_drain_report) <= JOB_RECORD_MAX, "fits the job'
 
 struct drain_arg {
 	struct mcr_drain_opts opts;
-	const uint64_t *ids;
+	const struct mcr_drain_item *items;
 	size_t n;
 	int out_fd;
 };
@@ -259,7 +260,7 @@ static int drain_in_worker(void *userdata, int out_fd)
 
 	setpriority(PRIO_PROCESS, 0, DRAIN_NICE);
 	arg->out_fd = out_fd;
-	return mcr_drain(&arg->opts, arg->ids, arg->n, send_report, arg);
+	return mcr_drain(&arg->opts, arg->items, arg->n, send_report, arg);
 }
 
 /* Gives all that wait for it to a worker, as one batch. */
@@ -267,27 +268,26 @@ static void start_drain(struct manager *m)
 {
 	const int keep[] = { mcr_hierarchy_fd(m->h), m->run_fd };
 	struct drain_arg arg = {
-		.opts = {
-			.h = m->h, .step_bytes = m->config->step_bytes, .max_bytes = m->config->drain_max_bytes,
-			.journal_dir_fd = m->run_fd,
-		},
-		.ids = m->drain_ids,
+		.opts = { .h = m->h, .journal_dir_fd = m->run_fd },
+		.items = m->draining,
 	};
 	int r;
 
-	m->n_drain = 0;
-	for (size_t i = 0; i < m->held.n && m->n_drain < ARRAY_SIZE(m->drain_ids); i++) {
+	m->n_draining = 0;
+	for (size_t i = 0; i < m->held.n && m->n_draining < ARRAY_SIZE(m->draining); i++) {
 		struct held *h = m->held.at[i];
 
 		if (h->state != HELD_HELD)
 			continue;
 		h->state = held_next(h->state, HELD_EV_DRAIN);
 		arg.opts.sync = arg.opts.sync || h->wants_sync;
-		m->drain_ids[m->n_drain++] = h->id;
+		m->draining[m->n_draining++] = (struct mcr_drain_item){
+			.id = h->id, .step_bytes = h->policy->step_bytes, .max_bytes = h->policy->drain_max_bytes,
+		};
 	}
-	if (m->n_drain == 0)
+	if (m->n_draining == 0)
 		return;
-	arg.n = m->n_drain;
+	arg.n = m->n_draining;
 	arg.opts.sync = arg.opts.sync && manager_may_sync(m);
 	r = job_start(&m->settle_job, m->event, &drain_ops, m, m->config->worker_max_usec, drain_in_worker, &arg,
 		      keep, ARRAY_SIZE(keep));
@@ -311,7 +311,7 @@ static void run(struct manager *m)
 	}
 	if (!job_runs(&m->settle_job))
 		start_drain(m);
-	due = held_next_due(&m->held, m->config->hold_max_usec * MCR_NSEC_PER_USEC);
+	due = held_next_due(&m->held);
 	if (due == UINT64_MAX)
 		return;
 	/* Not in the past: a record that cannot move must not keep the loop busy. */
@@ -358,6 +358,42 @@ static struct held *enter(struct manager *m, uint64_t id, enum held_state state,
 	return h;
 }
 
+/* The policy the gate followed; of an event that names none, or one that is forgotten, what holds now. */
+static void hold_under(struct manager *m, struct held *h, const struct mcr_gate_event *e)
+{
+	struct mcr_config *const configs[] = { m->config, m->retired };
+	const struct mcr_policy *p;
+
+	for (size_t i = 0; e && i < ARRAY_SIZE(configs); i++) {
+		if (!configs[i] || configs[i]->generation != e->generation || e->policy >= configs[i]->n_policies)
+			continue;
+		held_set_policy(h, configs[i], configs[i]->policies[e->policy]);
+		return;
+	}
+	p = coverage_policy(m, h->id, h->path, NULL);
+	held_set_policy(h, m->config, p ? p : m->config->policies[0]);
+}
+
+static void on_held(struct manager *m, struct held *h, const struct mcr_gate_event *event)
+{
+	if (h && event->kind == MCR_GATE_HELD && event->at_ns > h->since_ns) {
+		m->totals.reused++;
+		held_again(h, event->at_ns);
+		hold_under(m, h, event);
+	}
+	if (h)
+		return;		/* this very hold, which was adopted from the map before its event came */
+	h = enter(m, event->id, event->kind == MCR_GATE_PARENT ? HELD_PARENT : HELD_HELD, event->at_ns);
+	if (!h)
+		return;
+	h->charged_bytes = h->left_bytes = event->usage_bytes + event->swap_bytes;
+	hold_under(m, h, event);
+	if (event->kind == MCR_GATE_PARENT && !keeps_held_below(m, h)) {
+		mcr_gate_forget(m->gate, h->id);	/* it failed for other reasons than ours */
+		held_drop(&m->held, h);
+	}
+}
+
 void settle_on_event(const struct mcr_gate_event *event, void *userdata)
 {
 	struct manager *m = userdata;
@@ -366,26 +402,17 @@ void settle_on_event(const struct mcr_gate_event *event, void *userdata)
 	switch (event->kind) {
 	case MCR_GATE_HELD:
 	case MCR_GATE_PARENT:
-		/* Older than the record: this very hold, which was adopted from the map before its event came. */
-		if (h && event->kind == MCR_GATE_HELD && event->at_ns > h->since_ns) {
-			m->totals.reused++;
-			held_again(h, event->at_ns);
-		}
-		if (h)
-			break;
-		h = enter(m, event->id, event->kind == MCR_GATE_PARENT ? HELD_PARENT : HELD_HELD, event->at_ns);
-		if (h)
-			h->charged_bytes = h->left_bytes = event->usage_bytes + event->swap_bytes;
-		if (h && event->kind == MCR_GATE_PARENT && !keeps_held_below(m, h)) {
-			mcr_gate_forget(m->gate, h->id);	/* it failed for other reasons than ours */
-			held_drop(&m->held, h);
-		}
+		on_held(m, h, event);
 		break;
 	case MCR_GATE_EXPIRED:
 		break;	/* it goes right now: GONE follows */
 	case MCR_GATE_GONE:
 		if (h)
 			apply(m, h, HELD_EV_GONE);
+		coverage_gone(m, event->id);
+		break;
+	case MCR_GATE_XATTR:
+		coverage_on_attribute(m, event->id);
 		break;
 	}
 	settle_soon(m);
@@ -394,8 +421,8 @@ void settle_on_event(const struct mcr_gate_event *event, void *userdata)
 int settle_adopt(struct manager *m)
 {
 	auto_(freep) uint64_t *ids = NULL;
-	uint64_t now = mcr_now_ns(), below;
 	int n = mcr_gate_list_held(m->gate, &ids), adopted = 0;
+	uint64_t now = mcr_now_ns(), below;	/* later than the events of all that are listed */
 
 	for (int i = 0; i < n; i++) {
 		auto_(closep) int fd = -EBADF;
@@ -409,6 +436,7 @@ int settle_adopt(struct manager *m)
 			mcr_cgroup_descendants(fd, &below);
 		h = enter(m, ids[i], below ? HELD_PARENT : HELD_HELD, now);
 		if (h) {
+			hold_under(m, h, NULL);
 			h->adopted = true;
 			adopted++;
 		}

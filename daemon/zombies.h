@@ -20,6 +20,8 @@ struct known {
 	unsigned int tries;	/* rounds that did not rid us of it */
 	bool since_exact;
 	bool pinned;
+	bool told_dry;		/* what would be done with it was told of */
+	bool told;		/* its being there was told of */
 	bool seen;		/* in the census at hand */
 	bool trying;		/* part of the round under way */
 	bool tried;		/* its anchor was reclaimed in that round */

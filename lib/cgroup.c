@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cgroup.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
@@ -40,6 +41,7 @@ int mcr_cgroup_open_path(const struct mcr_hierarchy *h, const char *path)
 
 	if (has_dotdot(path))
 		return -EINVAL;
+	path = mcr_hierarchy_below(h, path);
 	path += strspn(path, "/");
 	fd = openat(mcr_hierarchy_fd(h), *path ? path : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
 	return fd < 0 ? -errno : fd;
@@ -93,6 +95,27 @@ int mcr_cgroup_populated(int fd)
 		return r;
 	r = mcr_keyed_u64(events, "populated", &v);
 	return r < 0 ? r : v != 0;
+}
+
+int mcr_cgroup_children(int fd, int (*visit)(int child_fd, const char *name, void *userdata), void *userdata)
+{
+	DIR *dir = fdopendir(openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+	struct dirent *e;
+	int r = 0;
+
+	if (!dir)
+		return -errno;
+	while (r == 0 && (e = readdir(dir))) {
+		auto_(closep) int child = -EBADF;
+
+		if (e->d_type != DT_DIR || e->d_name[0] == '.')
+			continue;
+		child = openat(fd, e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (child >= 0)
+			r = visit(child, e->d_name, userdata);
+	}
+	closedir(dir);
+	return r;
 }
 
 int mcr_cgroup_descendants(int fd, uint64_t *ret)

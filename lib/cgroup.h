@@ -16,7 +16,10 @@ struct mcr_hierarchy;
  */
 int mcr_cgroup_open_id(const struct mcr_hierarchy *h, uint64_t id);
 
-/* Opens by path below the root ("/system.slice/x.service"); refuses "..". fd or errno. */
+/*
+ * Opens by path below the root ("/system.slice/x.service"), or with the mount point in front; refuses "..".
+ * fd or errno.
+ */
 int mcr_cgroup_open_path(const struct mcr_hierarchy *h, const char *path);
 
 /* The id of an open cgroup directory. 0 or errno. */
@@ -30,6 +33,12 @@ int mcr_cgroup_path(const struct mcr_hierarchy *h, int fd, char **ret);
 
 /* 1 or 0: are there processes in it or below? -ENODEV when it was removed, or another errno. */
 int mcr_cgroup_populated(int fd);
+
+/*
+ * Calls visit with each live child, opened, and its name; the fd is closed afterwards.  Children that vanish meanwhile are
+ * passed over. 0, what visit returned when that was not 0, or errno of reading the directory.
+ */
+int mcr_cgroup_children(int fd, int (*visit)(int child_fd, const char *name, void *userdata), void *userdata);
 
 /* Number of live cgroups below it. 0 or errno. */
 int mcr_cgroup_descendants(int fd, uint64_t *ret);

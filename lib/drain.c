@@ -29,16 +29,26 @@ static bool swap_is_on(void)
 	       mcr_keyed_u64(meminfo, "SwapTotal", &kib) == 0 && kib > 0;
 }
 
-/* Forbids swap to the whole batch for the time of the drain. */
-static int forbid_swap(const struct mcr_drain_opts *o, const uint64_t *ids, size_t n, struct mcr_restore **ret)
+/* A live cgroup that meets its limit while it must not swap would be OOM-killed: those in use are left as they are. */
+static bool any_unused(const struct mcr_drain_item *items, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!items[i].in_use)
+			return true;
+	return false;
+}
+
+/* Forbids swap to the unused of the batch for the time of the drain. */
+static int forbid_swap(const struct mcr_drain_opts *o, const struct mcr_drain_item *items, size_t n,
+		       struct mcr_restore **ret)
 {
 	auto_(mcr_restore_freep) struct mcr_restore *journal = NULL;
 	int r = mcr_restore_new(o->h, o->journal_dir_fd, MCR_DRAIN_JOURNAL, &journal);
 
 	for (size_t i = 0; r == 0 && i < n; i++) {
-		auto_(closep) int fd = mcr_cgroup_open_id(o->h, ids[i]);
+		auto_(closep) int fd = mcr_cgroup_open_id(o->h, items[i].id);
 
-		if (fd < 0)
+		if (fd < 0 || items[i].in_use)
 			continue;	/* gone: its report will say so */
 		r = mcr_restore_add(journal, fd, "memory.swap.max", "0");
 		if (r == -ENOENT || r == -ENODEV)
@@ -53,15 +63,16 @@ static int forbid_swap(const struct mcr_drain_opts *o, const uint64_t *ids, size
 	return r;
 }
 
-static struct mcr_drain_report drain_one(const struct mcr_drain_opts *o, uint64_t id, bool swappiness_key)
+static struct mcr_drain_report drain_one(const struct mcr_drain_opts *o, const struct mcr_drain_item *item,
+					 bool swappiness_key)
 {
 	const struct mcr_reclaim_opts opts = {
-		.step_bytes = o->step_bytes, .max_bytes = o->max_bytes, .only_empty = true,
+		.step_bytes = item->step_bytes, .max_bytes = item->max_bytes, .only_empty = !item->in_use,
 		.swappiness_key = swappiness_key,
 	};
-	struct mcr_drain_report rep = { .id = id };
+	struct mcr_drain_report rep = { .id = item->id };
 	struct mcr_reclaim_result res = { 0 };
-	auto_(closep) int fd = mcr_cgroup_open_id(o->h, id);
+	auto_(closep) int fd = mcr_cgroup_open_id(o->h, item->id);
 
 	rep.error = fd < 0 ? fd : mcr_reclaim(fd, &opts, &res);
 	if (rep.error == 0)
@@ -70,7 +81,7 @@ static struct mcr_drain_report drain_one(const struct mcr_drain_opts *o, uint64_
 	return rep;
 }
 
-int mcr_drain(const struct mcr_drain_opts *o, const uint64_t *ids, size_t n,
+int mcr_drain(const struct mcr_drain_opts *o, const struct mcr_drain_item *items, size_t n,
 	      int (*report)(const struct mcr_drain_report *report, void *userdata), void *userdata)
 {
 	auto_(mcr_restore_freep) struct mcr_restore *journal = NULL;
@@ -79,10 +90,10 @@ int mcr_drain(const struct mcr_drain_opts *o, const uint64_t *ids, size_t n,
 
 	if (o->sync)
 		mcr_sync_filesystems();
-	if (!key && swap_is_on())
-		r = forbid_swap(o, ids, n, &journal);
+	if (!key && any_unused(items, n) && swap_is_on())
+		r = forbid_swap(o, items, n, &journal);
 	for (size_t i = 0; r == 0 && i < n; i++) {
-		struct mcr_drain_report rep = drain_one(o, ids[i], key);
+		struct mcr_drain_report rep = drain_one(o, &items[i], key);
 
 		r = report(&rep, userdata);
 	}

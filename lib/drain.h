@@ -14,9 +14,14 @@
 #define MCR_DRAIN_JOURNAL "restore.drain"
 #define MCR_DRAIN_BATCH 64
 
+struct mcr_drain_item {
+	uint64_t id;
+	uint64_t step_bytes, max_bytes;	/* 0: reclaim.h's defaults */
+	bool in_use;			/* also with processes in it, which may go on swapping: somebody asked for that */
+};
+
 struct mcr_drain_opts {
 	const struct mcr_hierarchy *h;
-	uint64_t step_bytes, max_bytes;	/* per cgroup; 0: reclaim.h's defaults */
 	int journal_dir_fd;		/* for memory.swap.max, where the kernel lacks swappiness= */
 	bool sync;			/* write dirty pages out first, once for the whole batch */
 };
@@ -39,5 +44,5 @@ bool mcr_drain_is_empty(const struct mcr_charge *left);
  * Drains up to MCR_DRAIN_BATCH cgroups and reports each.  Blocks: call it in a worker.
  * 0, or errno of what kept it from starting; failures of single cgroups are in their reports.
  */
-int mcr_drain(const struct mcr_drain_opts *o, const uint64_t *ids, size_t n,
+int mcr_drain(const struct mcr_drain_opts *o, const struct mcr_drain_item *items, size_t n,
 	      int (*report)(const struct mcr_drain_report *report, void *userdata), void *userdata);

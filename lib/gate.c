@@ -4,7 +4,9 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
+#include <linux/membarrier.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include "bpf/gate.h"
 #include "bpf/gate.skel.h"
@@ -13,6 +15,8 @@
 #include "util.h"
 
 #define PIN_NAME "held"
+/* Far longer than any of the programs runs. */
+#define GRACE_USEC 50000
 
 struct mcr_gate {
 	struct gate_bpf *skel;
@@ -21,6 +25,8 @@ struct mcr_gate {
 	void *userdata;
 	enum mcr_gate_how how;
 	uint64_t page_size;
+	uint32_t n_rules;	/* of the set that is being made */
+	bool making;
 };
 
 bool mcr_gate_lsm_active(void)
@@ -44,12 +50,16 @@ static int on_record(void *ctx, void *data, size_t size)
 
 	if (size < sizeof(*e))
 		return 0;
+	if (e->kind == GATE_EV_XATTR)	/* what is set from here on is another event */
+		bpf_map__delete_elem(g->skel->maps.xattr_pending, &e->cgroup_id, sizeof(e->cgroup_id), 0);
 	event = (struct mcr_gate_event){
 		.kind = (enum mcr_gate_event_kind)e->kind,
 		.id = e->cgroup_id,
 		.at_ns = e->ts_ns,
 		.usage_bytes = e->usage_pages * g->page_size,
 		.swap_bytes = e->swap_pages * g->page_size,
+		.policy = e->policy,
+		.generation = e->generation,
 	};
 	g->handler(&event, g->userdata);
 	return 0;
@@ -60,7 +70,6 @@ static void set_up(struct mcr_gate *g, const struct mcr_gate_opts *o)
 	struct gate_settings *s = &g->skel->bss->settings;
 
 	s->heartbeat_max_ns = o->heartbeat_max_ns;
-	s->hold_max_ns = o->hold_max_ns;
 	s->reuse_grace_ns = o->reuse_grace_ns;
 	s->held_max = o->held_max < GATE_HELD_LIMIT ? o->held_max : GATE_HELD_LIMIT;
 	s->daemon_pid = getpid();
@@ -183,11 +192,82 @@ void mcr_gate_heartbeat(struct mcr_gate *g)
 	__atomic_store_n(&g->skel->bss->settings.heartbeat_ns, mcr_now_ns(), __ATOMIC_RELAXED);
 }
 
-void mcr_gate_reset(struct mcr_gate *g, const struct mcr_gate_opts *opts)
+/* Waits until every program that runs now has ended: they run under rcu_read_lock(). */
+static void wait_for_programs(void)
 {
-	__atomic_store_n(&g->skel->bss->settings.heartbeat_ns, 0, __ATOMIC_SEQ_CST);
-	g->skel->bss->settings.names_len = 0;
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) < 0)
+		usleep(GRACE_USEC);	/* with nohz_full the kernel has no such thing */
+}
+
+/* The set that cover, rules and names go to. */
+static uint32_t set_at_hand(const struct mcr_gate *g)
+{
+	uint32_t active = g->skel->bss->settings.active;
+
+	return g->making ? !active : active;
+}
+
+/* Nobody is covered by the set at hand. */
+static void uncover_all(struct mcr_gate *g)
+{
+	auto_(freep) uint64_t *ids = calloc(GATE_SLICES_MAX, sizeof(*ids));
+	size_t n = 0;
+
+	while (ids && n < GATE_SLICES_MAX &&
+	       bpf_map__get_next_key(g->skel->maps.slices, n ? &ids[n - 1] : NULL, &ids[n], sizeof(*ids)) == 0)
+		n++;
+	while (n > 0)
+		mcr_gate_cover(g, ids[--n], (struct mcr_gate_range){ 0 });
+}
+
+void mcr_gate_make(struct mcr_gate *g, uint32_t generation)
+{
+	struct gate_set *set;
+
+	wait_for_programs();
+	g->making = true;
+	g->n_rules = 0;
+	set = &g->skel->bss->settings.sets[set_at_hand(g)];
+	*set = (struct gate_set){ .generation = generation };
+	uncover_all(g);
+}
+
+int mcr_gate_add_rule(struct mcr_gate *g, const struct mcr_gate_rule *rule, uint32_t *ret_number)
+{
+	struct gate_rule r = {
+		.hold_max_ns = rule->hold_max_ns,
+		.hold_min_pages = rule->hold_min_bytes / g->page_size + !!(rule->hold_min_bytes % g->page_size),
+		.policy = rule->policy,
+		.flags = (rule->hold ? GATE_RULE_HOLD : 0) | (rule->force ? GATE_RULE_FORCE : 0),
+	};
+	uint32_t key = set_at_hand(g) * GATE_RULES_MAX + g->n_rules;
+	int e;
+
+	if (rule->glob && strlen(rule->glob) >= sizeof(r.glob))
+		return -E2BIG;
+	if (g->n_rules == GATE_RULES_MAX)
+		return -ENOSPC;
+	strcpy(r.glob, rule->glob ? rule->glob : "");
+	e = bpf_map__update_elem(g->skel->maps.rules, &key, sizeof(key), &r, sizeof(r), BPF_ANY);
+	if (e < 0)
+		return e;
+	*ret_number = g->n_rules++;
+	return 0;
+}
+
+void mcr_gate_put_in_force(struct mcr_gate *g, const struct mcr_gate_opts *opts)
+{
+	uint32_t made = set_at_hand(g);
+
 	set_up(g, opts);
+	__atomic_store_n(&g->skel->bss->settings.active, made, __ATOMIC_SEQ_CST);
+	g->making = false;
+	wait_for_programs();
+}
+
+void mcr_gate_abandon(struct mcr_gate *g)
+{
+	g->making = false;
 }
 
 void mcr_gate_unpin(struct mcr_gate *g)
@@ -196,21 +276,24 @@ void mcr_gate_unpin(struct mcr_gate *g)
 		bpf_map__unpin(g->skel->maps.held, NULL);
 }
 
-int mcr_gate_cover(struct mcr_gate *g, uint64_t id, bool hold)
+int mcr_gate_cover(struct mcr_gate *g, uint64_t id, struct mcr_gate_range range)
 {
-	const struct gate_policy p = { .hold = hold };
+	const struct bpf_map *map = g->skel->maps.slices;
+	uint32_t set = set_at_hand(g);
+	struct gate_slice slice = { 0 };
 
-	return bpf_map__update_elem(g->skel->maps.policy, &id, sizeof(id), &p, sizeof(p), BPF_ANY);
-}
-
-int mcr_gate_uncover(struct mcr_gate *g, uint64_t id)
-{
-	return bpf_map__delete_elem(g->skel->maps.policy, &id, sizeof(id), 0);
+	bpf_map__lookup_elem(map, &id, sizeof(id), &slice, sizeof(slice), 0);
+	slice.set[set] = (struct gate_range){ .first = range.first, .n = range.n };
+	if (!slice.set[0].n && !slice.set[1].n) {
+		bpf_map__delete_elem(map, &id, sizeof(id), 0);
+		return 0;
+	}
+	return bpf_map__update_elem(map, &id, sizeof(id), &slice, sizeof(slice), BPF_ANY);
 }
 
 int mcr_gate_except_prefix(struct mcr_gate *g, const char *prefix)
 {
-	struct gate_settings *s = &g->skel->bss->settings;
+	struct gate_set *s = &g->skel->bss->settings.sets[set_at_hand(g)];
 	size_t len = strlen(prefix);
 	struct gate_name *n;
 
@@ -278,5 +361,6 @@ void mcr_gate_counters(const struct mcr_gate *g, struct mcr_gate_counters *ret)
 		.held_now = c->held_now, .held_total = c->held_total, .refused = c->refused,
 		.empty = c->empty, .excluded = c->excluded, .over_limit = c->over_limit, .stale = c->stale,
 		.expired = c->expired, .lost_events = c->lost_events, .reuse_waits = c->reuse_waits,
+		.small = c->small, .too_hard = c->too_hard,
 	};
 }

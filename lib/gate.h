@@ -24,7 +24,6 @@ struct mcr_gate_opts {
 	const char *mount;		/* path of the cgroup file system */
 	const char *pin_dir;		/* in bpffs, exists; NULL: nothing outlives this process */
 	uint64_t heartbeat_max_ns;
-	uint64_t hold_max_ns;
 	uint64_t reuse_grace_ns;
 	uint32_t held_max;
 	bool force_fmod_ret;		/* do not try LSM (tests) */
@@ -35,6 +34,7 @@ enum mcr_gate_event_kind {
 	MCR_GATE_PARENT,	/* its removal failed because of held ones below it: remove it after them */
 	MCR_GATE_EXPIRED,	/* somebody tried again after the limit, and it went */
 	MCR_GATE_GONE,		/* a held one was removed, by whomever */
+	MCR_GATE_XATTR,		/* the attribute that chooses a policy was set or removed */
 };
 
 struct mcr_gate_event {
@@ -42,11 +42,26 @@ struct mcr_gate_event {
 	uint64_t id;
 	uint64_t at_ns;
 	uint64_t usage_bytes, swap_bytes;	/* HELD: charged when it was refused */
+	uint32_t policy, generation;	/* HELD, PARENT: of the rule that decided */
+};
+
+/* What to do with the cgroups a rule is for; see bpf/gate.h. */
+struct mcr_gate_rule {
+	uint64_t hold_max_ns;
+	uint64_t hold_min_bytes;
+	uint32_t policy;	/* comes back with the event */
+	bool hold, force;
+	const char *glob;	/* NULL or "": everything */
+};
+
+/* Rules that follow each other, for mcr_gate_cover(). */
+struct mcr_gate_range {
+	uint32_t first, n;
 };
 
 struct mcr_gate_counters {
 	uint64_t held_now, held_total, refused, empty, excluded, over_limit, stale, expired, lost_events,
-		reuse_waits;
+		reuse_waits, small, too_hard;
 };
 
 typedef void (*mcr_gate_handler)(const struct mcr_gate_event *event, void *userdata);
@@ -73,23 +88,38 @@ const char *mcr_gate_how_name(enum mcr_gate_how how);
 void mcr_gate_heartbeat(struct mcr_gate *g);
 
 /*
- * Takes new limits and forgets all name prefixes; lets everything through until the next
- * heartbeat.  pin_dir and force_fmod_ret are not looked at.
+ * A new set of rules, exceptions and covered cgroups, of which nothing is in force until
+ * mcr_gate_put_in_force(): that is one step, and before it the old set holds.  Waits for programs that still
+ * read the set before the last (a few milliseconds).
  */
-void mcr_gate_reset(struct mcr_gate *g, const struct mcr_gate_opts *opts);
+void mcr_gate_make(struct mcr_gate *g, uint32_t generation);
+
+/* Adds a rule to the set that is being made. 0 and its number; -E2BIG: the glob is too long; -ENOSPC: 2048 rules. */
+int mcr_gate_add_rule(struct mcr_gate *g, const struct mcr_gate_rule *rule, uint32_t *ret_number);
+
+/*
+ * A cgroup whose name, or the name of one between it and its slice, begins like this is never held; in the set that is being made.
+ * 0; -E2BIG: longer than 16 bytes; -ENOSPC: more than 16 prefixes.
+ */
+int mcr_gate_except_prefix(struct mcr_gate *g, const char *prefix);
+
+/*
+ * The set that was made, and the limits in opts (pin_dir and force_fmod_ret are not looked at). When it
+ * returns, no program follows the old set any more, and events of those that did can be dispatched.
+ */
+void mcr_gate_put_in_force(struct mcr_gate *g, const struct mcr_gate_opts *opts);
+
+/* Forgets the set that is being made: the old one stays in force. */
+void mcr_gate_abandon(struct mcr_gate *g);
+
+/*
+ * The rules for everything below a cgroup id (n 0: none), the first one that is for a cgroup decides; in the set that is
+ * being made, or else in the one in force. 0 or errno.
+ */
+int mcr_gate_cover(struct mcr_gate *g, uint64_t id, struct mcr_gate_range range);
 
 /* Gives up the pinned map: a successor finds nothing. For a clean end with nothing held. */
 void mcr_gate_unpin(struct mcr_gate *g);
-
-/* Covers (or excepts) everything below a cgroup id; forgets what was said about it. 0 or errno. */
-int mcr_gate_cover(struct mcr_gate *g, uint64_t id, bool hold);
-int mcr_gate_uncover(struct mcr_gate *g, uint64_t id);
-
-/*
- * A cgroup whose name, or the name of one between it and its slice, begins like this is never held.
- * 0; -E2BIG: longer than 16 bytes; -ENOSPC: more than 16 prefixes. Call before the first heartbeat.
- */
-int mcr_gate_except_prefix(struct mcr_gate *g, const char *prefix);
 
 /* For the event loop: readable when there are events; dispatch calls the handler. 0 or errno. */
 int mcr_gate_fd(const struct mcr_gate *g);

@@ -135,3 +135,10 @@ bool mcr_hierarchy_recursive_protection(const struct mcr_hierarchy *h)
 	endmntent(mounts);
 	return found;
 }
+
+const char *mcr_hierarchy_below(const struct mcr_hierarchy *h, const char *path)
+{
+	size_t len = strlen(h->path);
+
+	return len > 1 && strncmp(path, h->path, len) == 0 && (path[len] == '/' || !path[len]) ? path + len : path;
+}

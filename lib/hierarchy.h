@@ -31,5 +31,8 @@ static inline void mcr_hierarchy_freep(struct mcr_hierarchy **h)
 int mcr_hierarchy_fd(const struct mcr_hierarchy *h);
 const char *mcr_hierarchy_path(const struct mcr_hierarchy *h);
 
+/* The path below the root, of one that may have the mount point in front. */
+const char *mcr_hierarchy_below(const struct mcr_hierarchy *h, const char *path);
+
 /* Mounted with memory_recursiveprot: protection of a cgroup covers all below it. */
 bool mcr_hierarchy_recursive_protection(const struct mcr_hierarchy *h);

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "reap.h"
 
+#include <string.h>
+
 #include "census.h"
 #include "config.h"
 #include "hierarchy.h"
+#include "policy.h"
 #include "pressure.h"
 #include "sync.h"
 #include "util.h"
@@ -12,7 +15,8 @@
 #define TURN_USEC 100000
 #define TURNS_MAX 50
 
-static int count_anchor(struct mcr_reap_anchor **anchors, size_t *n, const struct mcr_zombie *z, bool named)
+static int count_anchor(struct mcr_reap_anchor **anchors, size_t *n, const struct mcr_zombie *z,
+			const struct mcr_policy *policy, bool named)
 {
 	struct mcr_reap_anchor *bigger;
 	/* By count: what is known of its pages; nothing known is no bound. */
@@ -32,11 +36,35 @@ static int count_anchor(struct mcr_reap_anchor **anchors, size_t *n, const struc
 		return -ENOMEM;
 	*anchors = bigger;
 	bigger[(*n)++] = (struct mcr_reap_anchor){ .id = z->anchor_id, .path = z->anchor,
-						      .zombies = number, .bytes = bytes };
+						      .zombies = number, .bytes = bytes, .policy = policy };
 	return 0;
 }
 
-int mcr_reap_plan(const struct mcr_census *census, const struct mcr_config *config, mcr_reap_filter filter,
+static bool may_reap(const struct mcr_policy *p)
+{
+	return p && p->shield && !p->dry_run;
+}
+
+/*
+ * Reclaim happens at the live ancestor: its policy must not be against it.  Without one of its own, it is the
+ * slice of a policy with globs, or below it.
+ */
+static const struct mcr_policy *anchor_policy(const struct mcr_config *config, const struct mcr_zombie *z,
+					      const struct mcr_policy *zombies)
+{
+	const struct mcr_policy *p = mcr_policy_for(config, z->anchor, NULL);
+	const char *path = z->anchor + strspn(z->anchor, "/");
+
+	for (char **s = zombies->slices; !p && s && *s; s++) {
+		size_t len = strlen(*s);
+
+		if (strncmp(path, *s, len) == 0 && (!path[len] || path[len] == '/'))
+			p = zombies;
+	}
+	return may_reap(p) ? p : NULL;
+}
+
+int mcr_reap_plan(const struct mcr_census *census, const struct mcr_config *config, mcr_reap_chooser choose,
 		  void *userdata, struct mcr_reap_anchor **ret)
 {
 	auto_(freep) struct mcr_reap_anchor *anchors = NULL;
@@ -45,12 +73,15 @@ int mcr_reap_plan(const struct mcr_census *census, const struct mcr_config *conf
 	for (size_t i = 0; i < census->n; i++) {
 		const struct mcr_zombie *z = &census->zombies[i];
 
-		/* Its live ancestor must be ours too: that is where reclaim happens. */
-		if (!z->anchor_id || !mcr_config_covers(config, z->path) || !mcr_config_covers(config, z->anchor))
+		const struct mcr_policy *p;
+
+		if (!z->anchor_id)
 			continue;
-		if (filter && !filter(z, userdata))
+		p = choose ? choose(z, userdata) : mcr_policy_for(config, z->path, NULL);
+		p = may_reap(p) ? anchor_policy(config, z, p) : NULL;
+		if (!p)
 			continue;
-		if (count_anchor(&anchors, &n, z, census->named) < 0)
+		if (count_anchor(&anchors, &n, z, p, census->named) < 0)
 			return -ENOMEM;
 	}
 	*ret = steal_ptr(anchors);
@@ -88,24 +119,50 @@ static int reclaim_in_turn(const struct mcr_reap_opts *o, uint64_t id, const str
 	return r;
 }
 
+static uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* One write more than the zombies hold, for newcomers among the live are not protected; no more than both budgets. */
+static uint64_t bound(const struct mcr_reap_opts *o, const struct mcr_reap_anchor *a, uint64_t todo)
+{
+	uint64_t want = a->bytes + a->policy->step_bytes;
+
+	if (want < a->bytes)
+		want = UINT64_MAX;
+	if (o->policy_budgets)
+		todo = min_u64(todo, o->policy_budgets[a->policy->index]);
+	return min_u64(want, todo);
+}
+
+static void spend(const struct mcr_reap_opts *o, const struct mcr_reap_anchor *a, uint64_t bytes, uint64_t *todo)
+{
+	uint64_t *budget = o->policy_budgets ? &o->policy_budgets[a->policy->index] : NULL;
+
+	*todo -= min_u64(*todo, bytes);
+	if (budget)
+		*budget -= min_u64(*budget, bytes);
+}
+
 /* One pass over the anchors that are not done; *todo is what may still be asked for. */
 static int pass(const struct mcr_reap_opts *o, const struct mcr_reap_anchor *anchors, size_t n, bool *done,
 		unsigned int number, uint64_t *todo,
 		int (*report)(const struct mcr_reap_report *report, void *userdata), void *userdata)
 {
-	uint64_t step = o->shield.step_bytes ? o->shield.step_bytes : 32ULL << 20;
-
 	for (size_t i = 0; i < n && *todo > 0; i++) {
-		struct mcr_reap_report rep = { .anchor_id = anchors[i].id, .pass = number };
+		struct mcr_reap_report rep = { .anchor_id = anchors[i].id, .pass = number,
+					       .policy = anchors[i].policy->index };
 		struct mcr_shield_opts s = o->shield;
 		int r;
 
-		if (done[i])
+		s.step_bytes = anchors[i].policy->step_bytes;
+		s.max_bytes = bound(o, &anchors[i], *todo);
+		if (done[i] || s.max_bytes < s.step_bytes)
 			continue;
-		/* One write more than the zombies hold: newcomers among the live are not protected. */
-		s.max_bytes = anchors[i].bytes < *todo - (*todo < step ? *todo : step) ? anchors[i].bytes + step : *todo;
 		rep.error = reclaim_in_turn(o, anchors[i].id, &s, &rep.result);
-		*todo -= rep.result.writes * step < *todo ? rep.result.writes * step : *todo;
+		rep.asked_bytes = rep.result.writes * s.step_bytes;
+		spend(o, &anchors[i], rep.asked_bytes, todo);
 		done[i] = rep.error < 0 || rep.result.dying_after == 0;
 		r = report(&rep, userdata);
 		if (r < 0)

@@ -16,22 +16,25 @@ struct mcr_config;
 struct mcr_hierarchy;
 struct mcr_zombie;
 
+struct mcr_policy;
+
 /* A live cgroup to open, and how many zombies that may be reaped hang directly below it. */
 struct mcr_reap_anchor {
 	uint64_t id;
 	const char *path;	/* lives as long as the census */
 	size_t zombies;
 	uint64_t bytes;		/* what they hold, as far as known */
+	const struct mcr_policy *policy;	/* of the ancestor: its bounds count */
 };
 
-/* Says of a zombie that policy covers whether to try it now. */
-typedef bool (*mcr_reap_filter)(const struct mcr_zombie *z, void *userdata);
+/* The policy under which to try a zombie now, or NULL: not now. */
+typedef const struct mcr_policy *(*mcr_reap_chooser)(const struct mcr_zombie *z, void *userdata);
 
 /*
- * The anchors of the zombies that policy covers and the filter (NULL: all) lets pass.
- * *ret is allocated. Their number, or -ENOMEM.
+ * The anchors of the zombies that their policy wants shielded reclaim for; choose NULL: the policy for their paths.
+ * The ancestor's own policy must not say no either.  *ret is allocated. Their number, or -ENOMEM.
  */
-int mcr_reap_plan(const struct mcr_census *census, const struct mcr_config *config, mcr_reap_filter filter,
+int mcr_reap_plan(const struct mcr_census *census, const struct mcr_config *config, mcr_reap_chooser choose,
 		  void *userdata, struct mcr_reap_anchor **ret);
 
 /* Why this is no moment to reap (memory pressure, a mount option that is missing), or NULL; static. */
@@ -39,7 +42,8 @@ const char *mcr_reap_refusal(const struct mcr_hierarchy *h, const struct mcr_con
 
 struct mcr_reap_opts {
 	const struct mcr_hierarchy *h;
-	struct mcr_shield_opts shield;
+	struct mcr_shield_opts shield;	/* step_bytes are the policy's */
+	uint64_t *policy_budgets;	/* what may still be asked for, by mcr_policy.index; counted down */
 	bool sync;		/* write dirty pages out before a second try, once (sync.h) */
 };
 
@@ -47,6 +51,8 @@ struct mcr_reap_opts {
 struct mcr_reap_report {
 	uint64_t anchor_id;
 	int error;
+	unsigned int policy;	/* whose bounds counted: mcr_policy.index */
+	uint64_t asked_bytes;
 	unsigned int pass;	/* 1, or 2 after the sync */
 	struct mcr_shield_result result;
 };

@@ -42,3 +42,17 @@ static inline void fclosep(FILE **f)
 	if (*f)
 		fclose(*f);
 }
+
+/* Lists of strings, NULL-terminated, each allocated. */
+static inline char **strv_free(char **list)
+{
+	for (size_t i = 0; list && list[i]; i++)
+		free(list[i]);
+	free(list);
+	return NULL;
+}
+
+static inline void strv_freep(char ***list)
+{
+	*list = strv_free(*list);
+}

@@ -23,6 +23,8 @@ char LICENSE[] SEC("license") = "GPL";
 
 #define CGROUP2_SUPER_MAGIC 0x63677270	/* include/uapi/linux/magic.h */
 #define MAX_ANCESTORS 64		/* deeper than this below its slice: let go */
+#define REUSE_PAUSE_NS 100000000ULL	/* between two holds of one cgroup */
+#define MATCH_STEPS_MAX 32768		/* per removal, of all globs */
 
 struct gate_settings settings;
 struct gate_counters counters;
@@ -30,10 +32,18 @@ __u64 unseen_ns;	/* last mkdir whose name was not looked at */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 4096);
+	__uint(max_entries, GATE_SLICES_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);	/* what is replaced stays whole for who reads it */
 	__type(key, __u64);
-	__type(value, struct gate_policy);
-} policy SEC(".maps");
+	__type(value, struct gate_slice);
+} slices SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, GATE_SETS * GATE_RULES_MAX);
+	__type(key, __u32);
+	__type(value, struct gate_rule);
+} rules SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -71,6 +81,31 @@ struct {
 	__type(value, char[GATE_PATH_MAX]);
 } path_scratch SEC(".maps");
 
+/*
+ * The search for the rule of one cgroup.  In a map, because bpf_loop() before 6.7 forgets what a callback does to the
+ * stack; callbacks get a pointer to it on the stack, which is all that loop takes.
+ */
+struct search {
+	__u64 kn;		/* the cgroup */
+	__u64 at;		/* the component that is compared */
+	__u64 slice;		/* whose rules are tried */
+	__u32 set, first;
+	__u32 decided;		/* number of the rule plus one, within all sets */
+	__u32 matched;
+	__u32 result;		/* enum glob_result */
+	__u32 steps;		/* of globs, in all */
+	struct glob_match match;
+	char glob[GLOB_MAX];
+	char name[GLOB_TEXT_MAX];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct search);
+} searches SEC(".maps");
+
 #define count(what) __sync_fetch_and_add(&counters.what, 1)
 
 /* Clocks of two CPUs may disagree by a little: what lies ahead of now is no age at all. */
@@ -93,14 +128,14 @@ static __always_inline struct kernfs_node *kn_parent(struct kernfs_node *kn)
 	return BPF_CORE_READ(rcu, __parent);
 }
 
-static __always_inline bool name_excluded(struct kernfs_node *kn)
+static __always_inline bool name_excluded(const struct gate_set *set, struct kernfs_node *kn)
 {
 	__u64 name[GATE_NAME_WORDS + 1] = {};	/* one more, for the NUL */
 	__u32 i;
 
 	bpf_probe_read_kernel_str(name, sizeof(name), BPF_CORE_READ(kn, name));
-	for (i = 0; i < GATE_NAMES_MAX && i < settings.names_len; i++) {
-		const struct gate_name *n = &settings.names[i];
+	for (i = 0; i < GATE_NAMES_MAX && i < set->names_len; i++) {
+		const struct gate_name *n = &set->names[i];
 
 		if ((name[0] & n->mask[0]) == n->pattern[0] && (name[1] & n->mask[1]) == n->pattern[1])
 			return true;
@@ -108,26 +143,112 @@ static __always_inline bool name_excluded(struct kernfs_node *kn)
 	return false;
 }
 
-enum cover { COVER_NO, COVER_YES, COVER_EXCLUDED };
-
-/* The nearest ancestor with a policy decides, unless a name on the way there says container. */
-static __always_inline enum cover covered(struct kernfs_node *kn)
+static long match_step(__u32 i, struct search **ctx)
 {
-	struct gate_policy *p;
-	bool excluded = false;
+	struct search *s = *ctx;
+	s->steps++;
+	s->result = glob_step(s->glob, s->name, &s->match);
+	return s->result != GLOB_GOES_ON;
+}
+
+/* One component of the way from the cgroup up to the slice. */
+static long match_component(__u32 i, struct search **ctx)
+{
+	struct search *s = *ctx;
+	struct kernfs_node *kn = (void *)s->at;
+
+	if (s->at == s->slice || s->steps >= MATCH_STEPS_MAX)
+		return 1;
+	if (bpf_probe_read_kernel_str(s->name, sizeof(s->name), BPF_CORE_READ(kn, name)) < 0)
+		return 1;
+	__builtin_memset(&s->match, 0, sizeof(s->match));
+	bpf_loop(MATCH_STEPS_MAX, match_step, ctx, 0);
+	if (s->result == GLOB_MATCHES) {
+		s->matched = 1;
+		return 1;
+	}
+	s->at = (__u64)kn_parent(kn);
+	return 0;
+}
+
+/* One rule of the slice: is it for this cgroup? */
+static long try_rule(__u32 i, struct search **ctx)
+{
+	struct search *s = *ctx;
+	__u32 number = s->set * GATE_RULES_MAX + s->first + i;
+	struct gate_rule *rule = bpf_map_lookup_elem(&rules, &number);
+
+	if (!rule)
+		return 1;
+	s->matched = !rule->glob[0];
+	if (!s->matched) {
+		__builtin_memcpy(s->glob, rule->glob, sizeof(s->glob));
+		s->at = s->kn;
+		bpf_loop(MAX_ANCESTORS, match_component, ctx, 0);
+	}
+	if (!s->matched)
+		return 0;
+	s->decided = number + 1;
+	return 1;
+}
+
+/* What the policy says of a cgroup: rule is NULL when nothing covers it. */
+struct verdict {
+	struct gate_rule *rule;
+	__u32 generation;
+	bool excluded;		/* a name between cgroup and slice says container */
+	bool below_slice;	/* some slice on the way has rules, for this cgroup or others */
+};
+
+/* The nearest ancestor with a rule for the cgroup decides. */
+static __always_inline struct verdict judge(struct kernfs_node *leaf)
+{
+	__u32 zero = 0, set = settings.active & (GATE_SETS - 1);
+	struct search *s = bpf_map_lookup_elem(&searches, &zero);
+	struct verdict v = { .generation = settings.sets[set].generation };
+	struct kernfs_node *kn = leaf;
+	struct gate_slice *slice;
+	struct gate_range range;
 	__u64 id;
+	__u32 number;
 	int i;
 
+	if (!s)
+		return v;
+	s->kn = (__u64)leaf;
+	s->set = set;
+	s->steps = 0;
+	s->decided = 0;
 	for (i = 0; i < MAX_ANCESTORS && kn; i++) {
 		id = BPF_CORE_READ(kn, id);
-		p = bpf_map_lookup_elem(&policy, &id);
-		if (p)
-			return !p->hold ? COVER_NO : excluded ? COVER_EXCLUDED : COVER_YES;
-		if (!excluded)
-			excluded = name_excluded(kn);
+		slice = bpf_map_lookup_elem(&slices, &id);
+		range.n = 0;
+		if (slice)	/* both halves at once: it may be replaced */
+			*(__u64 *)&range = *(volatile __u64 *)&slice->set[set];
+		if (range.n) {
+			v.below_slice = true;
+			s->slice = (__u64)kn;
+			s->first = range.first;
+			bpf_loop(range.n, try_rule, &s, 0);
+			if (s->decided)
+				break;
+		}
+		if (!v.excluded)
+			v.excluded = name_excluded(&settings.sets[set], kn);
 		kn = kn_parent(kn);
 	}
-	return COVER_NO;
+	if (s->steps >= MATCH_STEPS_MAX)
+		count(too_hard);
+	else if (s->decided) {
+		number = s->decided - 1;
+		v.rule = bpf_map_lookup_elem(&rules, &number);
+	}
+	return v;
+}
+
+static __always_inline bool holds(const struct verdict *v)
+{
+	return v->rule && !v->excluded && (v->rule->flags & GATE_RULE_HOLD);
 }
 
 /* FNV-1a over the last component of a path; a trailing slash does not end it. */
@@ -150,7 +271,8 @@ static __always_inline __u64 hash_last(const char *path)
 	return hash;
 }
 
-static __always_inline int send_event(__u64 id, __u32 kind, __u64 now, __u64 usage, __u64 swap)
+static __always_inline int send_event(__u64 id, __u32 kind, __u64 now, __u64 usage, __u64 swap,
+				      const struct verdict *v)
 {
 	struct gate_event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 
@@ -163,15 +285,17 @@ static __always_inline int send_event(__u64 id, __u32 kind, __u64 now, __u64 usa
 	e->usage_pages = usage;
 	e->swap_pages = swap;
 	e->kind = kind;
+	e->policy = v && v->rule ? v->rule->policy : 0;
+	e->generation = v ? v->generation : 0;
 	e->pad = 0;
 	bpf_ringbuf_submit(e, 0);
 	return 0;
 }
 
 /* Enters a cgroup into the map of held ones, with everything a later answer needs. */
-static __always_inline int hold(struct kernfs_node *kn, __u64 id, __u32 state, __u64 now)
+static __always_inline int hold(struct kernfs_node *kn, __u64 id, __u32 state, __u64 now, __u64 hold_max_ns)
 {
-	struct gate_held h = { .since_ns = now, .state = state, .refused = 1 };
+	struct gate_held h = { .since_ns = now, .hold_max_ns = hold_max_ns, .state = state, .refused = 1 };
 	__u32 slot = 1;
 	__u64 never = 0;
 	char *name = bpf_map_lookup_elem(&path_scratch, &slot);
@@ -234,7 +358,7 @@ static __always_inline bool was_reused(const struct gate_held *h)
 }
 
 /* Somebody tries again to remove what is held already. */
-static __always_inline int answer_again(struct gate_held *h, __u64 id, __u64 now)
+static __always_inline int answer_again(struct kernfs_node *kn, struct gate_held *h, __u64 id, __u64 now)
 {
 	if (h->state != GATE_HELD)
 		return 0;
@@ -242,14 +366,20 @@ static __always_inline int answer_again(struct gate_held *h, __u64 id, __u64 now
 		count(stale);
 		return 0;
 	}
-	if (was_reused(h)) {
+	/* Not over and over: mkdir and rmdir in a loop must not fill the ring. */
+	if (since(now, h->since_ns) >= REUSE_PAUSE_NS && was_reused(h)) {
+		struct verdict v = judge(kn);
+
+		if (!holds(&v))
+			return 0;
 		h->since_ns = now;
-		if (send_event(id, GATE_EV_HELD, now, 0, 0))
+		h->hold_max_ns = v.rule->hold_max_ns;
+		if (send_event(id, GATE_EV_HELD, now, 0, 0, &v))
 			return 0;
 		count(held_total);
-	} else if (since(now, h->since_ns) > settings.hold_max_ns) {
+	} else if (since(now, h->since_ns) > h->hold_max_ns) {
 		count(expired);
-		send_event(id, GATE_EV_EXPIRED, now, 0, 0);
+		send_event(id, GATE_EV_EXPIRED, now, 0, 0, NULL);
 		return 0;
 	}
 	h->refused++;
@@ -257,15 +387,35 @@ static __always_inline int answer_again(struct gate_held *h, __u64 id, __u64 now
 	return -EBUSY;
 }
 
-/* A covered cgroup with live ones below: the kernel will refuse; note it if that is our doing. */
+/*
+ * A cgroup with live ones below: the kernel will refuse.  That may be our doing also where its own policy would let it go,
+ * because one below is held: the daemon looks.
+ */
 static __always_inline void note_parent(struct kernfs_node *kn, __u64 id, __u64 now)
 {
+	struct verdict v;
+
 	if (!counters.held_now || counters.held_now >= settings.held_max)
 		return;
-	if (covered(kn) != COVER_YES || hold(kn, id, GATE_PARENT, now))
+	v = judge(kn);
+	if (!v.below_slice || v.excluded || hold(kn, id, GATE_PARENT, now, 0))
 		return;
-	if (send_event(id, GATE_EV_PARENT, now, 0, 0))
+	if (send_event(id, GATE_EV_PARENT, now, 0, 0, &v))
 		forget(id);
+}
+
+/* Is there a reason to let it go although policy would hold it?  It is counted. */
+static __always_inline bool not_worth_it(const struct gate_rule *rule, __u64 pages)
+{
+	if (!pages)
+		count(empty);
+	else if (pages < rule->hold_min_pages && !(rule->flags & GATE_RULE_FORCE))
+		count(small);
+	else if (counters.held_now >= settings.held_max)
+		count(over_limit);
+	else
+		return false;
+	return true;
 }
 
 static __always_inline int answer_first(struct kernfs_node *kn, __u64 id, __u64 now,
@@ -273,25 +423,17 @@ static __always_inline int answer_first(struct kernfs_node *kn, __u64 id, __u64 
 {
 	__u64 usage = BPF_CORE_READ(memcg, memory.usage.counter);
 	__u64 swap = BPF_CORE_READ(memcg, swap.usage.counter);
-	enum cover c = covered(kn);
+	struct verdict v = judge(kn);
 
-	if (c == COVER_NO)
+	if (!v.rule || !(v.rule->flags & GATE_RULE_HOLD))
 		return 0;
-	if (c == COVER_EXCLUDED) {
+	if (v.excluded) {
 		count(excluded);
 		return 0;
 	}
-	if (!usage && !swap) {
-		count(empty);
+	if (not_worth_it(v.rule, usage + swap) || hold(kn, id, GATE_HELD, now, v.rule->hold_max_ns))
 		return 0;
-	}
-	if (counters.held_now >= settings.held_max) {
-		count(over_limit);
-		return 0;
-	}
-	if (hold(kn, id, GATE_HELD, now))
-		return 0;
-	if (send_event(id, GATE_EV_HELD, now, usage, swap)) {
+	if (send_event(id, GATE_EV_HELD, now, usage, swap, &v)) {
 		forget(id);
 		return 0;
 	}
@@ -330,7 +472,7 @@ static __always_inline int on_rmdir(struct dentry *dentry)
 	if ((__u32)(bpf_get_current_pid_tgid() >> 32) == settings.daemon_pid)
 		return h ? answer_daemon(h, now) : -EBUSY;
 	if (h)
-		return answer_again(h, id, now);
+		return answer_again(kn, h, id, now);
 	if (!daemon_alive(now)) {
 		if (settings.heartbeat_ns)
 			count(stale);
@@ -409,7 +551,7 @@ int BPF_PROG(watch_rmdir, struct cgroup *cgrp)
 	bpf_map_update_elem(&dying_since, &id, &now, BPF_ANY);
 	if (counters.held_now && bpf_map_lookup_elem(&held, &id)) {
 		forget(id);
-		send_event(id, GATE_EV_GONE, now, 0, 0);
+		send_event(id, GATE_EV_GONE, now, 0, 0, NULL);
 	}
 	return 0;
 }
@@ -420,5 +562,52 @@ int BPF_PROG(watch_release, struct cgroup *cgrp)
 	__u64 id = cgrp->kn->id;
 
 	bpf_map_delete_elem(&dying_since, &id);
+	return 0;
+}
+
+/* Cgroups whose attribute the daemon has yet to look at: one event for each, however often it is set. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, GATE_XATTR_PENDING_MAX);
+	__type(key, __u64);
+	__type(value, __u8);
+} xattr_pending SEC(".maps");
+
+#define POLICY_XATTR "user.memcg_reaper.policy"	/* policy.h's MCR_POLICY_XATTR */
+
+/* An attribute that may choose a policy has changed: the daemon reads it, and decides whether it may. */
+static __always_inline void note_xattr(struct dentry *dentry, const char *name)
+{
+	char head[sizeof(POLICY_XATTR) + 1];
+	struct kernfs_node *kn;
+	__u8 yes = 1;
+	__u64 id;
+
+	if (dentry->d_inode->i_sb->s_magic != CGROUP2_SUPER_MAGIC ||
+	    bpf_probe_read_kernel_str(head, sizeof(head), name) != sizeof(POLICY_XATTR) ||
+	    bpf_strncmp(head, sizeof(POLICY_XATTR), POLICY_XATTR))
+		return;
+	kn = dentry->d_inode->i_private;
+	id = BPF_CORE_READ(kn, id);
+	if (bpf_map_update_elem(&xattr_pending, &id, &yes, BPF_NOEXIST))
+		return;
+	if (send_event(id, GATE_EV_XATTR, bpf_ktime_get_ns(), 0, 0, NULL))
+		bpf_map_delete_elem(&xattr_pending, &id);
+}
+
+SEC("fexit/vfs_setxattr")
+int BPF_PROG(watch_setxattr, void *idmap, struct dentry *dentry, const char *name, const void *value,
+	     unsigned long size, int flags, int ret)
+{
+	if (!ret)
+		note_xattr(dentry, name);
+	return 0;
+}
+
+SEC("fexit/vfs_removexattr")
+int BPF_PROG(watch_removexattr, void *idmap, struct dentry *dentry, const char *name, int ret)
+{
+	if (!ret)
+		note_xattr(dentry, name);
 	return 0;
 }

@@ -191,8 +191,10 @@ static void bench_rmdir(int base, int elsewhere)
 {
 	const struct mcr_gate_opts opts = {
 		.mount = mcr_hierarchy_path(h), .heartbeat_max_ns = 3600 * MCR_NSEC_PER_SEC,
-		.hold_max_ns = 3600 * MCR_NSEC_PER_SEC, .held_max = 4096,
+		.held_max = 4096,
 	};
+	const struct mcr_gate_rule hold = { .hold_max_ns = 3600 * MCR_NSEC_PER_SEC, .hold = true };
+	struct mcr_gate_range range = { .n = 1 };
 	struct mcr_gate *g = NULL;
 	uint64_t id;
 	int r;
@@ -202,12 +204,17 @@ static void bench_rmdir(int base, int elsewhere)
 	r = mcr_gate_new(&opts, ignore_event, NULL, &g, NULL);
 	if (r < 0)
 		die("gate", r);
+	mcr_gate_make(g, 1);
+	r = mcr_gate_add_rule(g, &hold, &range.first);
+	if (r < 0)
+		die("rule", r);
+	mcr_gate_put_in_force(g, &opts);
 	mcr_gate_heartbeat(g);
 	figure("rmdir elsewhere (tmpfs), gate active", time_rmdir(elsewhere, false, false), "instructions");
 	figure("rmdir of a charged cgroup, gate active, not covered", time_rmdir(base, true, false), "instructions");
 	r = mcr_cgroup_id(base, &id);
 	if (r == 0)
-		r = mcr_gate_cover(g, id, true);
+		r = mcr_gate_cover(g, id, range);
 	if (r < 0)
 		die("cover", r);
 	figure("rmdir of a charged cgroup, covered: refused and reported", time_rmdir(base, true, true), "instructions");

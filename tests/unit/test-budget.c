@@ -127,7 +127,68 @@ START_TEST(no_time_at_all_refills_at_once)
 }
 END_TEST
 
+START_TEST(resizing_keeps_what_was_spent)
+{
+	struct budget b;
+
+	budget_init(&b, 1000, MCR_USEC_PER_SEC, START);
+	budget_spend(&b, 300, START);
+	budget_resize(&b, 2000, MCR_USEC_PER_SEC, START);
+	ck_assert_uint_eq(budget_left(&b, START), 1700);
+	budget_resize(&b, 500, MCR_USEC_PER_SEC, START);
+	ck_assert_uint_eq(budget_left(&b, START), 200);
+	budget_resize(&b, 100, MCR_USEC_PER_SEC, START);
+	ck_assert_uint_eq(budget_left(&b, START), 0);
+}
+END_TEST
+
+START_TEST(resizing_counts_what_came_back_until_then_at_the_old_pace)
+{
+	struct budget b = empty();
+
+	budget_resize(&b, 1000, 10 * MCR_USEC_PER_SEC, START + SEC / 2);
+	ck_assert_uint_eq(budget_left(&b, START + SEC / 2), 500);
+	ck_assert_uint_eq(budget_left(&b, START + SEC / 2 + SEC), 600);	/* and then at the new */
+}
+END_TEST
+
+START_TEST(resizing_an_unused_budget_makes_a_full_one)
+{
+	struct budget b = { 0 };
+
+	budget_resize(&b, 1000, MCR_USEC_PER_SEC, START);
+	ck_assert_uint_eq(budget_left(&b, START), 1000);
+}
+END_TEST
+
+START_TEST(a_full_budget_is_full_at_its_new_size)
+{
+	struct budget b;
+
+	budget_init(&b, 1000, MCR_USEC_PER_SEC, START);
+	budget_resize(&b, 5000, MCR_USEC_PER_SEC, START + SEC);
+	ck_assert_uint_eq(budget_left(&b, START + SEC), 5000);
+	budget_resize(&b, 0, MCR_USEC_PER_SEC, START + SEC);
+	ck_assert_uint_eq(budget_left(&b, START + SEC), 0);
+	budget_resize(&b, 1000, MCR_USEC_PER_SEC, START + SEC);
+	ck_assert_uint_eq(budget_left(&b, START + SEC), 1000);
+}
+END_TEST
+
+START_TEST(resizing_to_the_same_size_changes_nothing)
+{
+	struct budget b = empty(), same = empty();
+
+	for (uint64_t t = START; t <= START + SEC; t += SEC / 20)
+		budget_resize(&b, 1000, MCR_USEC_PER_SEC, t);
+	ck_assert_uint_eq(budget_left(&b, START + SEC), budget_left(&same, START + SEC));
+}
+END_TEST
+
 TEST_MAIN("budget", a_new_budget_is_full, what_is_spent_is_gone,
 	  more_than_is_there_leaves_nothing_and_no_debt, it_fills_up_steadily, it_never_overflows,
 	  steps_too_small_for_a_byte_add_up, nanosecond_steps_add_up, the_largest_budget_does_not_wrap,
-	  a_budget_of_nothing_stays_nothing, no_time_at_all_refills_at_once)
+	  a_budget_of_nothing_stays_nothing, no_time_at_all_refills_at_once,
+	  resizing_keeps_what_was_spent, resizing_counts_what_came_back_until_then_at_the_old_pace,
+	  resizing_an_unused_budget_makes_a_full_one, a_full_budget_is_full_at_its_new_size,
+	  resizing_to_the_same_size_changes_nothing)

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "held.h"
 
+#include "config.h"
+#include "configs.h"
 #include "main.h"
+#include "policy.h"
 #include "util.h"
 
 /* All that means anything, written down a second time; everything else must leave the state as it is. */
@@ -38,6 +41,16 @@ static const struct {
 	{ HELD_PARENT, HELD_EV_POPULATED, HELD_REUSED },
 	{ HELD_PARENT, HELD_EV_GONE, HELD_REMOVED },
 };
+
+/* A record with a limit of its own; held_set_policy() has its own tests. */
+static struct held *add(struct held_table *t, uint64_t id, enum held_state state, uint64_t since_ns,
+			uint64_t hold_max_ns)
+{
+	struct held *h = held_add(t, id, "/a", state, since_ns);
+
+	h->hold_max_ns = hold_max_ns;
+	return h;
+}
 
 static enum held_state expected(enum held_state from, enum held_event event)
 {
@@ -76,7 +89,7 @@ END_TEST
 START_TEST(what_is_refused_anew_begins_anew)
 {
 	struct held_table t = { 0 };
-	struct held *h = held_add(&t, 7, "/a", HELD_SETTLED, 1000);
+	struct held *h = add(&t, 7, HELD_SETTLED, 1000, 50);
 
 	h->charged_bytes = 9;
 	h->due_ns = 1500;
@@ -86,7 +99,7 @@ START_TEST(what_is_refused_anew_begins_anew)
 	held_again(h, 2000);
 	ck_assert_uint_eq(h->state, HELD_HELD);
 	ck_assert_uint_eq(h->since_ns, 2000);
-	ck_assert_uint_eq(held_next_due(&t, 50), 2050);
+	ck_assert_uint_eq(held_next_due(&t), 2050);
 	ck_assert_uint_eq(h->tries + h->freed_bytes + h->left_bytes, 0);
 	ck_assert(!h->looked && !h->wants_sync && !h->expired);
 	ck_assert_uint_eq(h->id, 7);
@@ -193,7 +206,7 @@ START_TEST(an_empty_table_wants_no_attention)
 {
 	const struct held_table t = { 0 };
 
-	ck_assert_uint_eq(held_next_due(&t, 10), UINT64_MAX);
+	ck_assert_uint_eq(held_next_due(&t), UINT64_MAX);
 }
 END_TEST
 
@@ -203,10 +216,10 @@ START_TEST(what_is_held_wants_attention_at_its_limit)
 
 	for (size_t i = 0; i < ARRAY_SIZE(states); i++) {
 		struct held_table t = { 0 };
-		struct held *h = held_add(&t, 1, "/a", states[i], 1000);
+		struct held *h = add(&t, 1, states[i], 1000, 50);
 
 		h->due_ns = 1;		/* means nothing in these */
-		ck_assert_uint_eq(held_next_due(&t, 50), 1050);
+		ck_assert_uint_eq(held_next_due(&t), 1050);
 		held_table_clear(&t);
 	}
 }
@@ -215,12 +228,12 @@ END_TEST
 START_TEST(a_pause_ends_when_it_is_due_or_at_the_limit)
 {
 	struct held_table t = { 0 };
-	struct held *h = held_add(&t, 1, "/a", HELD_PAUSED, 1000);
+	struct held *h = add(&t, 1, HELD_PAUSED, 1000, 50);
 
 	h->due_ns = 1020;
-	ck_assert_uint_eq(held_next_due(&t, 50), 1020);
+	ck_assert_uint_eq(held_next_due(&t), 1020);
 	h->due_ns = 1080;
-	ck_assert_uint_eq(held_next_due(&t, 50), 1050);
+	ck_assert_uint_eq(held_next_due(&t), 1050);
 	held_table_clear(&t);
 }
 END_TEST
@@ -228,12 +241,12 @@ END_TEST
 START_TEST(what_is_settled_waits_for_its_own_time)
 {
 	struct held_table t = { 0 };
-	struct held *h = held_add(&t, 1, "/a", HELD_SETTLED, 1000);
+	struct held *h = add(&t, 1, HELD_SETTLED, 1000, 50);
 
 	h->due_ns = 5000;
-	ck_assert_uint_eq(held_next_due(&t, 50), 5000);
+	ck_assert_uint_eq(held_next_due(&t), 5000);
 	h->due_ns = 0;
-	ck_assert_uint_eq(held_next_due(&t, 50), 0);
+	ck_assert_uint_eq(held_next_due(&t), 0);
 	held_table_clear(&t);
 }
 END_TEST
@@ -242,12 +255,79 @@ START_TEST(the_first_of_many_records_is_next)
 {
 	struct held_table t = { 0 };
 
-	held_add(&t, 1, "/a", HELD_HELD, 3000);
-	held_add(&t, 2, "/b", HELD_DRAINING, 1000);
-	held_add(&t, 3, "/c", HELD_PAUSED, 2000)->due_ns = 2001;
-	held_add(&t, 4, "/d", HELD_SETTLED, 0)->due_ns = 4000;
-	ck_assert_uint_eq(held_next_due(&t, 500), 1500);
-	ck_assert_uint_eq(held_next_due(&t, 5000), 2001);
+	add(&t, 1, HELD_HELD, 3000, 500);
+	add(&t, 2, HELD_DRAINING, 1000, 500);
+	add(&t, 3, HELD_PAUSED, 2000, 500)->due_ns = 2001;
+	add(&t, 4, HELD_SETTLED, 0, 500)->due_ns = 4000;
+	ck_assert_uint_eq(held_next_due(&t), 1500);
+	held_find(&t, 2)->hold_max_ns = 5000;
+	ck_assert_uint_eq(held_next_due(&t), 2001);
+	held_table_clear(&t);
+}
+END_TEST
+
+START_TEST(each_record_has_the_limit_of_its_policy)
+{
+	auto_(mcr_config_unrefp) struct mcr_config *c = config_of("[Policy vm]\nSlice=vm.slice\nHoldMaxSec=1s\n");
+	struct held_table t = { 0 };
+	struct held *h = held_add(&t, 1, "/a", HELD_HELD, 1000);
+
+	held_add(&t, 2, "/b", HELD_HELD, 2000);
+	held_set_policy(h, c, c->policies[0]);
+	held_set_policy(held_find(&t, 2), c, mcr_policy_named(c, "vm"));
+	ck_assert_uint_eq(h->hold_max_ns, 10 * MCR_NSEC_PER_SEC);
+	ck_assert_uint_eq(held_next_due(&t), 2000 + MCR_NSEC_PER_SEC);
+	held_drop(&t, held_find(&t, 2));
+	ck_assert_uint_eq(held_next_due(&t), 1000 + 10 * MCR_NSEC_PER_SEC);
+	held_table_clear(&t);
+}
+END_TEST
+
+START_TEST(a_record_keeps_its_configuration_until_it_is_dropped)
+{
+	struct mcr_config *c = config_of("[Policy vm]\nSlice=vm.slice\n");
+	struct held_table t = { 0 };
+	struct held *h = held_add(&t, 1, "/a", HELD_HELD, 0);
+
+	held_add(&t, 2, "/b", HELD_HELD, 0);
+	held_set_policy(h, c, c->policies[1]);
+	held_set_policy(held_find(&t, 2), c, c->policies[1]);
+	ck_assert_uint_eq(c->refs, 3);
+	mcr_config_unref(c);	/* another was read */
+	ck_assert_str_eq(h->policy->name, "vm");
+	held_drop(&t, held_find(&t, 2));
+	ck_assert_str_eq(h->policy->name, "vm");
+	ck_assert_uint_eq(c->refs, 1);
+	held_table_clear(&t);
+}
+END_TEST
+
+START_TEST(another_policy_of_the_same_configuration_may_follow)
+{
+	struct mcr_config *c = config_of("[Policy vm]\nSlice=vm.slice\nHoldMaxSec=1s\n");
+	struct held_table t = { 0 };
+	struct held *h = held_add(&t, 1, "/a", HELD_HELD, 0);
+
+	held_set_policy(h, c, c->policies[0]);
+	mcr_config_unref(c);	/* the record's is the last reference */
+	held_set_policy(h, c, c->policies[1]);
+	ck_assert_uint_eq(c->refs, 1);
+	ck_assert_str_eq(h->policy->name, "vm");
+	ck_assert_uint_eq(h->hold_max_ns, MCR_NSEC_PER_SEC);
+	held_table_clear(&t);
+}
+END_TEST
+
+START_TEST(what_is_refused_anew_keeps_its_policy)
+{
+	auto_(mcr_config_unrefp) struct mcr_config *c = config_of("");
+	struct held_table t = { 0 };
+	struct held *h = held_add(&t, 1, "/a", HELD_SETTLED, 0);
+
+	held_set_policy(h, c, c->policies[0]);
+	held_again(h, 2000);
+	ck_assert_ptr_eq(h->policy, c->policies[0]);
+	ck_assert_uint_eq(held_next_due(&t), 2000 + 10 * MCR_NSEC_PER_SEC);
 	held_table_clear(&t);
 }
 END_TEST
@@ -259,4 +339,6 @@ TEST_MAIN("held", every_event_in_every_state_leads_where_the_table_says, an_end_
 	  many_records_are_added_found_and_dropped, records_stay_where_they_are_as_the_table_grows,
 	  a_cleared_table_can_be_used_again, an_empty_table_wants_no_attention,
 	  what_is_held_wants_attention_at_its_limit, a_pause_ends_when_it_is_due_or_at_the_limit,
-	  what_is_settled_waits_for_its_own_time, the_first_of_many_records_is_next)
+	  what_is_settled_waits_for_its_own_time, the_first_of_many_records_is_next,
+	  each_record_has_the_limit_of_its_policy, a_record_keeps_its_configuration_until_it_is_dropped,
+	  another_policy_of_the_same_configuration_may_follow, what_is_refused_anew_keeps_its_policy)

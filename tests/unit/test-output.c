@@ -226,6 +226,31 @@ START_TEST(what_json_does_not_have_is_nothing)
 }
 END_TEST
 
+START_TEST(four_names_fit_into_one_line)
+{
+	char line[64];
+
+	snprintf(line, sizeof(line), "%s %s %s %s", printable("a\n"), printable("b"), printable("\xff"), printable("d"));
+	ck_assert_str_eq(line, "a\\x0a b \\xff d");
+}
+END_TEST
+
+START_TEST(json_is_utf_8_whatever_a_name_is)
+{
+	struct json_object *o = json_object_new_object();
+
+	add_str(o, "bad", "\xff\xc3z\xff");
+	add_str(o, "good", "\xc3\xa4\n");
+	add_str(o, "empty", "");
+	add_str(o, "none", NULL);
+	ck_assert_str_eq(get_str(o, "bad"), "\\xff\\xc3z\\xff");
+	ck_assert_str_eq(get_str(o, "good"), "\xc3\xa4\n");
+	ck_assert_str_eq(get_str(o, "empty"), "");
+	ck_assert_ptr_null(get(o, "none"));
+	json_object_put(o);
+}
+END_TEST
+
 TEST_MAIN("output", bytes_are_told_in_a_fitting_unit, from_1000_on_the_next_unit_is_used,
 	  a_time_has_its_two_largest_units, four_figures_fit_one_line, plain_names_are_printed_as_they_are,
 	  control_characters_are_escaped, a_backslash_cannot_pretend_to_be_an_escape,
@@ -234,4 +259,5 @@ TEST_MAIN("output", bytes_are_told_in_a_fitting_unit, from_1000_on_the_next_unit
 	  spaces_at_the_ends_are_made_visible,
 	  the_longest_path_is_printed_whole_even_if_all_is_escaped, a_name_longer_than_any_path_is_cut,
 	  flags_are_taken_and_the_rest_is_pointed_at, flags_that_mean_nothing_leave_ret_untouched,
-	  json_gives_back_what_was_put_in, what_json_does_not_have_is_nothing)
+	  json_gives_back_what_was_put_in, what_json_does_not_have_is_nothing, four_names_fit_into_one_line,
+	  json_is_utf_8_whatever_a_name_is)
