@@ -12,13 +12,21 @@ readonly mcr_failures=$MCR_STATE/$MCR_SCENARIO.failures
 
 trap 'mcr_record "line $LINENO: $BASH_COMMAND"' ERR
 trap 'mcr_exit $?' EXIT
+# The time is over: not a good end, whatever came before.
+trap 'exit 143' TERM
 
 mcr_exit() {
+	local status=$1
+
 	trap - ERR
-	((BASH_SUBSHELL == 0)) || exit "$1"
-	(($1 != 77)) || [[ ! -e $MCR_STATE/$MCR_SCENARIO.skip ]] || exit 77
-	[[ ! -s $mcr_failures ]] || exit 1
-	exit "$1"
+	((BASH_SUBSHELL == 0)) || exit "$status"
+	if ((status == 77)) && [[ ! -e $MCR_STATE/$MCR_SCENARIO.skip ]]; then
+		status=1
+	elif ((status != 77)) && [[ -s $mcr_failures ]]; then
+		status=1
+	fi
+	echo "$status" >"$MCR_STATE/$MCR_SCENARIO.ended"
+	exit "$status"
 }
 
 # Kept in a file: a sentence may be stated in a subshell.
