@@ -25,6 +25,7 @@ typedef struct {
 
 struct list_head {
 	struct list_head *next;
+	struct list_head *prev;
 } MCR_CORE;
 
 struct percpu_ref_data {
@@ -88,17 +89,49 @@ struct mem_cgroup {
 	struct mem_cgroup_per_node *nodeinfo[1];
 } MCR_CORE;
 
+struct file_system_type {
+	const char *name;
+} MCR_CORE;
+
 struct super_block {
+	__u32 s_dev;
+	struct file_system_type *s_type;
 	unsigned long s_magic;
+	struct dentry *s_root;
+	char s_id[32];
+} MCR_CORE;
+
+struct hlist_node {
+	struct hlist_node *next;
+} MCR_CORE;
+
+struct hlist_head {
+	struct hlist_node *first;
 } MCR_CORE;
 
 struct inode {
+	unsigned short i_mode;
 	struct super_block *i_sb;
+	unsigned long i_ino;
+	unsigned int i_nlink;
+	__u32 i_rdev;
+	long long i_size;
+	struct hlist_head i_dentry;
 	void *i_private;
 } MCR_CORE;
 
+struct qstr {
+	__u32 len;
+	const unsigned char *name;
+} MCR_CORE;
+
 struct dentry {
+	struct dentry *d_parent;
+	struct qstr d_name;
 	struct inode *d_inode;
+	union {
+		struct hlist_node d_alias;
+	} d_u;
 } MCR_CORE;
 
 struct filename {

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * More of the kernel's structures, cut down as in kernel.h: pages and what they belong to, and
+ * everything else that keeps a reference on a memcg.
+ */
+#pragma once
+
+#include "kernel.h"
+
+typedef struct {
+	int counter;
+} atomic_t;
+
+struct rb_node {
+	struct rb_node *rb_right;
+	struct rb_node *rb_left;
+} MCR_CORE;
+
+struct rb_root {
+	struct rb_node *rb_node;
+} MCR_CORE;
+
+struct rb_root_cached {
+	struct rb_root rb_root;
+} MCR_CORE;
+
+/* ---- Pages, and the lists they stand in ---- */
+
+enum pageflags {
+	PG_dirty = 1,		/* values are relocated; these are never used */
+	PG_writeback,
+	PG_head,
+	PG_swapbacked,
+	PG_unevictable,
+	PG_mlocked,
+	PG_swapcache,
+	PG_lru,
+};
+
+struct address_space;
+
+struct page {
+	unsigned long flags;
+} MCR_CORE;
+
+struct folio {
+	unsigned long flags;
+	struct list_head lru;
+	struct address_space *mapping;
+	unsigned long index;
+	atomic_t _mapcount;
+	unsigned long memcg_data;
+	unsigned char _folio_order;
+	atomic_t _total_mapcount;
+} MCR_CORE;
+
+/* The order is the low byte of the flags of the second page since 6.6, the mapcount has its own word. */
+struct folio___later {
+	unsigned long _flags_1;
+	atomic_t _large_mapcount;
+} MCR_CORE;
+
+struct lru_gen_struct {
+	struct list_head folios[1];
+} MCR_CORE;
+
+struct lru_gen_struct___first {
+	struct list_head lists[1];
+} MCR_CORE;
+
+struct lruvec {
+	struct list_head lists[1];
+	struct lru_gen_struct lrugen;
+} MCR_CORE;
+
+struct lruvec___first {
+	struct lru_gen_struct___first lrugen;
+} MCR_CORE;
+
+struct mem_cgroup_per_node___lists {
+	struct lruvec lruvec;
+} MCR_CORE;
+
+/* ---- Files ---- */
+
+struct address_space {
+	struct inode *host;
+} MCR_CORE;
+
+/* ---- Anonymous memory and its owner ---- */
+
+struct task_struct {
+	int tgid;
+	char comm[16];
+	struct list_head cg_list;
+} MCR_CORE;
+
+struct lru_gen_mm_entry {
+	struct list_head list;
+} MCR_CORE;
+
+struct mm_struct {
+	struct task_struct *owner;
+	struct lru_gen_mm_entry lru_gen;
+} MCR_CORE;
+
+struct vm_area_struct {
+	unsigned long vm_start;
+	unsigned long vm_end;
+	struct mm_struct *vm_mm;
+	unsigned long vm_pgoff;
+} MCR_CORE;
+
+struct anon_vma {
+	struct rb_root_cached rb_root;
+} MCR_CORE;
+
+struct anon_vma_chain {
+	struct vm_area_struct *vma;
+	struct rb_node rb;
+	unsigned long rb_subtree_last;
+} MCR_CORE;
+
+/* ---- Other holders of references ---- */
+
+struct css_set {
+	int nr_tasks;
+	struct list_head tasks;
+	struct list_head dying_tasks;
+	struct list_head e_cset_node[1];
+} MCR_CORE;
+
+struct cgroup___csets {
+	struct list_head e_csets[1];
+} MCR_CORE;
+
+struct bdi_writeback {
+	struct list_head bdi_node;
+	struct cgroup_subsys_state *memcg_css;
+} MCR_CORE;
+
+struct backing_dev_info {
+	struct list_head bdi_list;
+	struct list_head wb_list;
+	char dev_name[64];
+} MCR_CORE;
+
+struct memcg_stock_pcp {
+	struct mem_cgroup *cached;
+} MCR_CORE;
+
+struct mem_cgroup_id {
+	int id;
+	atomic_t ref;
+} MCR_CORE;
+
+struct lru_gen_mm_list {
+	struct list_head fifo;
+} MCR_CORE;
+
+/* What of the memcg only this file's readers need. */
+struct mem_cgroup___refs {
+	struct mem_cgroup_id id;
+	struct lru_gen_mm_list mm_list;
+} MCR_CORE;

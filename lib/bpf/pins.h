@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the pins programs hand to user space: through the mapped data section, in portions, so that
+ * no run of a program is long.  Fixed-width types, explicit padding.
+ */
+#pragma once
+
+#include <linux/types.h>
+
+#define PINS_RUNS 8192		/* page runs of one portion */
+#define PINS_STEPS 8192		/* pages of one portion */
+#define PINS_ASKS 512		/* mappings of one portion */
+#define PINS_REFS 256		/* other references told one by one; all are counted */
+#define PINS_NAMES_BYTES (256 * 1024)
+#define PINS_PATH_MAX 4096
+#define PINS_BATCH 64		/* struct pages looked at in one copy while scanning */
+
+enum pins_page_flags {
+	PINS_SWAPCACHE = 1 << 0,
+	PINS_SWAPBACKED = 1 << 1,
+	PINS_MLOCKED = 1 << 2,
+	PINS_UNEVICTABLE = 1 << 3,
+	PINS_WRITEBACK = 1 << 4,
+	PINS_LARGE = 1 << 5,
+	PINS_RESTARTED = 1 << 31,	/* no pages: forget the runs of this list */
+};
+
+/* Neighbouring pages of one mapping, met one after the other. */
+struct pins_run {
+	__u64 mapping;		/* struct address_space, or anon_vma, with the kernel's two low bits */
+	__u64 index;		/* page offset of the first one */
+	__u64 folio;		/* one of them, to see later whether it is still there */
+	__u32 pages;
+	__u32 folios;		/* each holds one reference */
+	__u32 dirty;		/* pages */
+	__u32 mapped;		/* pages */
+	__u32 flags;		/* enum pins_page_flags, of any of them */
+	__u32 list;		/* which list they were found in, counting each beginning */
+};
+_Static_assert(sizeof(struct pins_run) == 48, "record layout is shared with user space");
+
+struct pins_ask {
+	__u64 mapping;
+	__u64 folio;
+	__u64 index;
+};
+
+enum pins_answer_flags {
+	PINS_STALE = 1 << 0,	/* the page left meanwhile: nothing here is to be believed */
+	PINS_NAMELESS = 1 << 1,	/* no name of the inode is in the kernel's memory */
+	PINS_PSEUDO = 1 << 2,	/* a name outside of any tree: memfd, SysV, shared anonymous memory */
+	PINS_CUT = 1 << 3,	/* longer than PINS_PATH_MAX: the part next to the file */
+	PINS_ANON = 1 << 4,	/* no file: pid and comm of a process that may map it */
+	PINS_KSM = 1 << 5,
+};
+
+struct pins_answer {
+	__u64 ino;
+	__s64 size;
+	__u64 magic;
+	__u32 dev;		/* as the kernel has it: 12 bits major, 20 bits minor */
+	__u32 rdev;
+	__u32 nlink;
+	__u32 mode;
+	__u32 flags;		/* enum pins_answer_flags */
+	__u32 pid;
+	__u32 name;		/* offset in names: components from the last to the first, each with its NUL */
+	__u32 name_len;
+	char comm[16];
+	char fstype[16];
+	char sb_id[32];
+};
+_Static_assert(sizeof(struct pins_answer) == 120, "record layout is shared with user space");
+
+enum pins_ref_kind {
+	PINS_REF_CHILD,		/* id, name, count: 1 if dying */
+	PINS_REF_WRITEBACK,	/* name: the backing device */
+	PINS_REF_CSET,		/* pid and name of a process that ended and was not waited for; count: live ones */
+	PINS_REF_MM,		/* pid and name of the owner of an address space */
+	PINS_REF_STOCK,		/* count: the CPU */
+	PINS_REF_KINDS,
+};
+
+struct pins_ref {
+	__u32 kind;
+	__u32 pid;
+	__u64 id;
+	__u64 count;
+	char name[64];
+};
+_Static_assert(sizeof(struct pins_ref) == 88, "record layout is shared with user space");
+
+/* About the memcg itself, and how the walk went. */
+struct pins_state {
+	__u64 want_id;		/* in */
+	__s64 refs;
+	__s64 refs_after;
+	__u64 usage_pages;
+	__u64 swap_pages;
+	__u64 unevictable_pages;
+	__u64 id_refs;		/* of the memcg's id: one while online, one for each swap entry */
+	__u64 pages_seen;
+	__u64 next_folio;	/* of a scan */
+	__u64 end_folio;
+	__u32 css_flags;
+	__u32 n_runs;
+	__u32 n_asks;
+	__u32 names_used;
+	__u32 n_refs;
+	__u32 refs_by_kind[8];	/* by enum pins_ref_kind */
+	__u32 done;		/* nothing is left for a further portion */
+	__u32 unfinished;
+	__u32 restarts;
+	__u32 level;
+};

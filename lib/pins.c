@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Runs the programs of pins.bpf.c, portion by portion, and makes pins of what they say.
+ *
+ * The lists come first: they cost by what the memcg holds.  What they leave unexplained (pages on no list)
+ * is looked for among all pages of the machine, which costs by the machine.
+ */
+#include "pins.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <string.h>
+
+#include "bpf/pins.h"
+#include "bpf/pins.skel.h"
+#include "bpfenv.h"
+#include "nodes.h"
+#include "pinset.h"
+#include "util.h"
+
+#define PORTIONS_MAX (1U << 17)	/* a list that grows as fast as it is walked has no end */
+#define TRIES 3			/* when references come or go meanwhile */
+
+#define CSS_DYING (1U << 4)
+
+struct mcr_pins_walker {
+	struct pins_bpf *skel;
+	bool scan;
+};
+
+/* The program's result, or errno. */
+static int run(const struct bpf_program *prog)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts);
+	int r = bpf_prog_test_run_opts(bpf_program__fd(prog), &opts);
+
+	if (r < 0)
+		return r;
+	return (int)opts.retval < 0 ? -ESTALE : (int)opts.retval;
+}
+
+void mcr_pins_walker_scan(struct mcr_pins_walker *w, bool allowed)
+{
+	w->scan = allowed;
+}
+
+struct mcr_pins_walker *mcr_pins_walker_free(struct mcr_pins_walker *w)
+{
+	if (!w)
+		return NULL;
+	pins_bpf__destroy(w->skel);
+	free(w);
+	return NULL;
+}
+
+static int load(struct mcr_pins_walker *w)
+{
+	int r;
+
+	w->skel = pins_bpf__open();
+	if (!w->skel)
+		return -errno;
+	w->skel->rodata->nr_nodes = mcr_numa_nodes();
+	w->skel->rodata->nr_cpus = mcr_possible_cpus();
+	r = pins_bpf__load(w->skel);
+	if (r < 0)
+		return r;
+	w->skel->bss->state.want_id = 0;
+	r = run(w->skel->progs.pins_find);
+	return r == -ESTALE ? -EPERM : r < 0 ? r : 0;	/* without CAP_SYSLOG, kernel symbols have the address 0 */
+}
+
+int mcr_pins_walker_new(struct mcr_pins_walker **ret, const char **ret_why)
+{
+	auto_(mcr_pins_walker_freep) struct mcr_pins_walker *w = calloc(1, sizeof(*w));
+	int r;
+
+	if (!w)
+		return -ENOMEM;
+	mcr_bpf_quiet();
+	w->scan = true;
+	r = load(w);
+	if (r < 0) {
+		if (ret_why)
+			*ret_why = mcr_bpf_why(r);
+		return r;
+	}
+	*ret = steal_ptr(w);
+	return 0;
+}
+
+/* Runs a program until it has no further portion. */
+static int collect(struct mcr_pins_walker *w, const struct bpf_program *prog, struct mcr_runs *runs)
+{
+	struct pins_state *s = &w->skel->bss->state;
+
+	for (unsigned int i = 0; !s->done; i++) {
+		int r = run(prog);
+
+		if (r == 0)
+			r = mcr_runs_add(runs, w->skel->bss->runs, s->n_runs);
+		if (r < 0)
+			return r;
+		if (i >= PORTIONS_MAX) {
+			s->unfinished++;
+			break;
+		}
+	}
+	return 0;
+}
+
+static int walk_lists(struct mcr_pins_walker *w, struct mcr_runs *runs)
+{
+	int r = run(w->skel->progs.pins_begin);
+
+	runs->n = 0;
+	return r < 0 ? r : collect(w, w->skel->progs.pins_pages, runs);
+}
+
+/* 1: the runs are those of all pages now; 0: pages cannot be scanned here. */
+static int walk_all_pages(struct mcr_pins_walker *w, struct mcr_runs *runs)
+{
+	int r = run(w->skel->progs.pins_begin);
+
+	if (r == 0)
+		r = run(w->skel->progs.pins_scan_begin);
+	if (r <= 0)
+		return r;
+	runs->n = 0;
+	r = collect(w, w->skel->progs.pins_scan, runs);
+	return r < 0 ? r : 1;
+}
+
+static int ask_names(struct mcr_pins_walker *w, struct mcr_pins *p, size_t first, const struct pins_ask *asks, size_t n)
+{
+	struct pins_bpf__bss *b = w->skel->bss;
+	size_t done = 0;
+
+	while (done < n) {
+		int r;
+
+		b->state.n_asks = n - done < PINS_ASKS ? n - done : PINS_ASKS;
+		memcpy(b->asks, asks + done, b->state.n_asks * sizeof(*asks));
+		r = run(w->skel->progs.pins_names);
+		if (r < 0)
+			return r;
+		if (!b->state.n_asks || b->state.n_asks > PINS_ASKS)
+			return -EPROTO;
+		for (size_t i = 0; i < b->state.n_asks; i++) {
+			r = mcr_pin_name(&p->pins[first + done + i], &b->answers[i], b->names, sizeof(b->names));
+			if (r < 0)
+				return r;
+		}
+		done += b->state.n_asks;
+	}
+	return 0;
+}
+
+/* Sorted runs to pins with names; those without a mapping come first and have none. */
+static int add_pages(struct mcr_pins_walker *w, struct mcr_runs *runs, struct mcr_pins *p)
+{
+	auto_(freep) struct pins_ask *asks = calloc(runs->n + 1, sizeof(*asks));
+	uint64_t page_size = sysconf(_SC_PAGESIZE);
+	size_t n_asks = 0, same;
+
+	if (!asks)
+		return -ENOMEM;
+	mcr_runs_sort(runs);
+	for (size_t i = 0; i < runs->n; i += same) {
+		const struct pins_run *first = &runs->run[i];
+		struct mcr_pin pin;
+		int r;
+
+		same = mcr_runs_same(first, runs->n - i);
+		r = mcr_pin_sum(first, same, page_size, &pin);
+		if (r == 0)
+			r = mcr_pins_add(p, &pin);
+		if (r < 0)
+			return r;
+		if (first->mapping)
+			asks[n_asks++] = (struct pins_ask){ first->mapping, first->folio, first->index };
+	}
+	return ask_names(w, p, p->n - n_asks, asks, n_asks);
+}
+
+static int add_ref(struct mcr_pins *p, const struct pins_ref *ref)
+{
+	static const enum mcr_pin_kind kinds[PINS_REF_KINDS] = {
+		[PINS_REF_CHILD] = MCR_PIN_CHILD, [PINS_REF_WRITEBACK] = MCR_PIN_WRITEBACK,
+		[PINS_REF_CSET] = MCR_PIN_PROCESS, [PINS_REF_MM] = MCR_PIN_MM, [PINS_REF_STOCK] = MCR_PIN_STOCK,
+	};
+	struct mcr_pin pin = { .refs = 1, .count = ref->count };
+
+	if (ref->kind >= PINS_REF_KINDS)
+		return -EPROTO;
+	pin.kind = kinds[ref->kind];
+	pin.pid = ref->pid;
+	pin.cgroup_id = ref->id;
+	if (pin.kind == MCR_PIN_WRITEBACK)
+		memcpy(pin.device, ref->name, sizeof(pin.device));
+	else
+		memcpy(pin.comm, ref->name, sizeof(pin.comm) - 1);
+	if (pin.kind == MCR_PIN_CHILD) {
+		memset(pin.comm, 0, sizeof(pin.comm));
+		pin.name = strndup(ref->name, sizeof(ref->name));
+		if (!pin.name)
+			return -ENOMEM;
+	}
+	return mcr_pins_add(p, &pin);
+}
+
+/* While it is online the id has a reference of its own. */
+static uint64_t swap_entries(const struct pins_state *s)
+{
+	return s->css_flags & CSS_DYING ? s->id_refs : s->id_refs - !!s->id_refs;
+}
+
+static int add_refs(const struct mcr_pins_walker *w, struct mcr_pins *p)
+{
+	const struct pins_state *s = &w->skel->bss->state;
+	uint64_t entries = swap_entries(s);
+	struct mcr_pin swap = {
+		.kind = MCR_PIN_SWAP, .refs = 1, .count = entries, .bytes = entries * sysconf(_SC_PAGESIZE),
+	};
+
+	for (uint32_t i = 0; i < s->n_refs && i < PINS_REFS; i++) {
+		int r = add_ref(p, &w->skel->bss->refs[i]);
+
+		if (r < 0)
+			return r;
+	}
+	return entries ? mcr_pins_add(p, &swap) : 0;
+}
+
+/* References that are no pages. */
+static uint64_t other_refs(const struct pins_state *s)
+{
+	uint64_t sum = swap_entries(s) ? 1 : 0;
+
+	for (unsigned int i = 0; i < PINS_REF_KINDS; i++)
+		sum += s->refs_by_kind[i];
+	return sum;
+}
+
+/* Finds the memcg and collects its pages. *ret_steady: nothing came or went meanwhile. */
+static int walk_once(struct mcr_pins_walker *w, uint64_t id, struct mcr_runs *runs, struct mcr_pins *p, bool *ret_steady)
+{
+	struct pins_state *s = &w->skel->bss->state;
+	uint64_t unfinished;
+	int r;
+
+	s->want_id = id;
+	r = run(w->skel->progs.pins_find);
+	if (r <= 0)
+		return r < 0 ? r : -ESTALE;
+	p->id = id;
+	p->level = s->level;
+	p->dying = s->css_flags & CSS_DYING;
+	p->refs_held = p->dying && s->refs > 0 ? s->refs : 0;
+	r = walk_lists(w, runs);
+	unfinished = s->unfinished;
+	if (r == 0)
+		r = run(w->skel->progs.pins_refs);
+	if (r < 0)
+		return r;
+	p->scanned = false;
+	if (w->scan && (mcr_runs_folios(runs) + other_refs(s) < p->refs_held || (!p->dying && s->unevictable_pages))) {
+		r = walk_all_pages(w, runs);
+		if (r < 0)
+			return r;
+		if (r > 0) {
+			p->scanned = true;
+			unfinished = s->unfinished;
+			r = run(w->skel->progs.pins_refs);
+			if (r < 0)
+				return r;
+		}
+	}
+	p->pages = s->pages_seen;
+	p->complete = !unfinished;
+	*ret_steady = !p->dying || s->refs == s->refs_after;
+	return 0;
+}
+
+int mcr_pins_walk(struct mcr_pins_walker *w, uint64_t cgroup_id, struct mcr_pins **ret)
+{
+	auto_(mcr_pins_freep) struct mcr_pins *p = calloc(1, sizeof(*p));
+	struct mcr_runs runs = { .n = 0 };
+	bool steady = false;
+	int r = 0;
+
+	if (!p)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < TRIES && r == 0 && !steady; i++)
+		r = walk_once(w, cgroup_id, &runs, p, &steady);
+	if (r == 0)
+		r = add_pages(w, &runs, p);
+	if (r == 0)
+		r = add_refs(w, p);
+	free(runs.run);
+	if (r < 0)
+		return r;
+	p->complete &= steady;
+	mcr_pins_order(p);
+	for (size_t i = 0; i < p->n; i++)
+		p->refs_explained += p->pins[i].refs;
+	*ret = steal_ptr(p);
+	return 0;
+}

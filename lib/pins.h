@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Pins: everything that keeps one memcg from going, reference by reference.
+ *
+ * A memcg that was removed goes with its last reference.  Each page (each huge page as one) holds
+ * one, and so do a swap entry, a child, a writeback structure and a few others.  The walk names all it finds;
+ * refs_explained / refs_held says how much that is.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum mcr_pin_kind {
+	/* Pages with a file behind them. */
+	MCR_PIN_FILE,		/* page cache */
+	MCR_PIN_BLOCK_DEVICE,	/* metadata of the file system on rdev, or the device read as such */
+	MCR_PIN_METADATA,	/* a file the file system keeps for itself: ext4's block allocator, its journal */
+	MCR_PIN_TMPFS,		/* a file of a mounted tmpfs */
+	MCR_PIN_MEMFD,
+	MCR_PIN_SYSV,		/* shmget(): shmid and key */
+	MCR_PIN_SHARED_ANON,	/* mmap(MAP_SHARED | MAP_ANONYMOUS), or /dev/zero shared */
+	MCR_PIN_KERNEL_SHMEM,	/* made by the kernel itself, graphics drivers above all */
+	/* Pages without. */
+	MCR_PIN_ANON,		/* private memory: pid and comm */
+	MCR_PIN_KSM,
+	MCR_PIN_SWAP_CACHE,	/* pages of tmpfs or shared memory on their way to swap or back */
+	MCR_PIN_NO_FILE,	/* cut off their file, but still in use: by a journal, a pipe, I/O */
+	MCR_PIN_VANISHED,	/* the page left its file while the walk asked for the name */
+	/* What is no page. */
+	MCR_PIN_SWAP,		/* entries in swap: together one reference */
+	MCR_PIN_CHILD,		/* a child memcg: cgroup_id, name */
+	MCR_PIN_WRITEBACK,	/* a writeback structure: device */
+	MCR_PIN_PROCESS,	/* processes the kernel still counts in; pid and comm of one that was not waited for */
+	MCR_PIN_MM,		/* an address space that has not moved with its process: pid and comm */
+	MCR_PIN_STOCK,		/* charges a CPU keeps ready */
+	MCR_PIN_KINDS,
+};
+
+struct mcr_range {
+	uint64_t offset, len;		/* bytes */
+};
+
+struct mcr_pin {
+	enum mcr_pin_kind kind;
+	uint64_t refs;
+	uint64_t bytes;			/* in memory; of MCR_PIN_SWAP: in swap */
+	uint64_t dirty_bytes;		/* dirty or under writeback */
+	uint64_t mapped_bytes;		/* by any process */
+	bool locked;			/* some of it is mlocked, or else cannot be reclaimed */
+	bool large;			/* some of it are huge pages */
+
+	/* With a file behind it, else 0 and NULL. */
+	char *name;			/* path within its file system, as far as the kernel has it in memory; of a
+					   memfd its name; of a child the cgroup's. NULL: not known */
+	bool name_cut;			/* longer than PATH_MAX: the end of it */
+	dev_t dev;			/* what stat() calls st_dev, except on btrfs and overlayfs */
+	dev_t rdev;			/* MCR_PIN_BLOCK_DEVICE: the device */
+	uint64_t ino, nlink, size;
+	uint64_t magic;			/* of the file system, as statfs() has it */
+	char fstype[16];
+	char device[64];		/* the super block's or backing device's name: "vda" */
+	struct mcr_range *ranges;	/* of the file, ascending, apart from each other */
+	size_t n_ranges;
+
+	int shmid;			/* MCR_PIN_SYSV */
+	uint32_t key;
+	pid_t pid;			/* 0: nobody was found */
+	char comm[16];
+	uint64_t cgroup_id;		/* MCR_PIN_CHILD */
+	uint64_t count;			/* MCR_PIN_SWAP: entries; MCR_PIN_STOCK: the CPU; MCR_PIN_PROCESS: live ones;
+					   MCR_PIN_CHILD: 1 if dying */
+};
+
+struct mcr_pins {
+	uint64_t id;
+	bool dying;
+	bool complete;			/* false: it changed under the walk, or was too large */
+	bool scanned;			/* the lists did not name all: every page of the machine was looked at */
+	unsigned int level;
+	uint64_t refs_held;		/* of a live one the kernel does not know: 0 */
+	uint64_t refs_explained;	/* the sum over the pins */
+	uint64_t pages;			/* seen by the walk */
+	struct mcr_pin *pins;		/* most references first */
+	size_t n;
+};
+
+struct mcr_pins *mcr_pins_free(struct mcr_pins *p);
+static inline void mcr_pins_freep(struct mcr_pins **p)
+{
+	*p = mcr_pins_free(*p);
+}
+
+/* A static word for it: "file", "memfd". */
+const char *mcr_pin_kind_name(enum mcr_pin_kind kind);
+
+/* The loaded programs; they cost about 1 MiB of kernel memory while they are open. */
+struct mcr_pins_walker;
+
+/* As mcr_census_walker_new(). */
+int mcr_pins_walker_new(struct mcr_pins_walker **ret, const char **ret_why);
+struct mcr_pins_walker *mcr_pins_walker_free(struct mcr_pins_walker *w);
+static inline void mcr_pins_walker_freep(struct mcr_pins_walker **w)
+{
+	*w = mcr_pins_walker_free(*w);
+}
+
+/*
+ * Whether mcr_pins_walk() may look at every page of the machine when the lists do not explain all references
+ * (some 40 instructions a page). It may unless told otherwise.
+ */
+void mcr_pins_walker_scan(struct mcr_pins_walker *w, bool allowed);
+
+/*
+ * What holds the memcg with this id, dying or live.  0 and *ret (free with mcr_pins_free()); -ESTALE: there is no
+ * such memcg (any more); -ENOMEM, or what the kernel said.
+ */
+int mcr_pins_walk(struct mcr_pins_walker *w, uint64_t cgroup_id, struct mcr_pins **ret);

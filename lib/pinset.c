@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pinset.h"
+
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "util.h"
+
+#define MAGIC_BDEV 0x62646576
+#define MAGIC_TMPFS 0x01021994
+#define MAGIC_RAMFS 0x858458f6
+#define MAGIC_EXT4 0xef53
+#define MAGIC_BTRFS 0x9123683e
+#define MAGIC_F2FS 0xf2f52010
+
+#define EXT4_ROOT_INO 2
+#define EXT4_FIRST_INO 11	/* those before are the file system's own, but for the root directory */
+
+static const char *const kind_names[MCR_PIN_KINDS] = {
+	[MCR_PIN_FILE] = "file",
+	[MCR_PIN_BLOCK_DEVICE] = "block-device",
+	[MCR_PIN_METADATA] = "metadata",
+	[MCR_PIN_TMPFS] = "tmpfs",
+	[MCR_PIN_MEMFD] = "memfd",
+	[MCR_PIN_SYSV] = "sysv",
+	[MCR_PIN_SHARED_ANON] = "shared-anon",
+	[MCR_PIN_KERNEL_SHMEM] = "kernel-shmem",
+	[MCR_PIN_ANON] = "anon",
+	[MCR_PIN_KSM] = "ksm",
+	[MCR_PIN_SWAP_CACHE] = "swap-cache",
+	[MCR_PIN_NO_FILE] = "no-file",
+	[MCR_PIN_VANISHED] = "vanished",
+	[MCR_PIN_SWAP] = "swap",
+	[MCR_PIN_CHILD] = "child",
+	[MCR_PIN_WRITEBACK] = "writeback",
+	[MCR_PIN_PROCESS] = "process",
+	[MCR_PIN_MM] = "mm",
+	[MCR_PIN_STOCK] = "stock",
+};
+
+const char *mcr_pin_kind_name(enum mcr_pin_kind kind)
+{
+	return (unsigned int)kind < MCR_PIN_KINDS ? kind_names[kind] : "?";
+}
+
+struct mcr_pins *mcr_pins_free(struct mcr_pins *p)
+{
+	if (!p)
+		return NULL;
+	for (size_t i = 0; i < p->n; i++) {
+		free(p->pins[i].name);
+		free(p->pins[i].ranges);
+	}
+	free(p->pins);
+	free(p);
+	return NULL;
+}
+
+/* The array of pins doubles at each power of two. */
+int mcr_pins_add(struct mcr_pins *p, const struct mcr_pin *pin)
+{
+	if ((p->n & (p->n - 1)) == 0) {
+		struct mcr_pin *bigger = reallocarray(p->pins, p->n ? p->n * 2 : 1, sizeof(*bigger));
+
+		if (!bigger)
+			return -ENOMEM;
+		p->pins = bigger;
+	}
+	p->pins[p->n++] = *pin;
+	return 0;
+}
+
+static void forget_list(struct mcr_runs *r, uint32_t list)
+{
+	while (r->n && r->run[r->n - 1].list == list)
+		r->n--;
+}
+
+int mcr_runs_add(struct mcr_runs *r, const struct pins_run *portion, size_t n)
+{
+	if (r->n + n > r->size) {
+		size_t size = r->size * 2 > r->n + n ? r->size * 2 : r->n + n;
+		struct pins_run *bigger = reallocarray(r->run, size, sizeof(*bigger));
+
+		if (!bigger)
+			return -ENOMEM;
+		r->run = bigger;
+		r->size = size;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (portion[i].flags & PINS_RESTARTED)
+			forget_list(r, portion[i].list);
+		else
+			r->run[r->n++] = portion[i];
+	}
+	return 0;
+}
+
+uint64_t mcr_runs_folios(const struct mcr_runs *r)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < r->n; i++)
+		sum += r->run[i].folios;
+	return sum;
+}
+
+/* Pages of no mapping: those in the swap cache are a kind of their own. */
+static int compare_mapping(const struct pins_run *x, const struct pins_run *y)
+{
+	uint32_t swap_x = x->mapping ? 0 : x->flags & PINS_SWAPCACHE;
+	uint32_t swap_y = y->mapping ? 0 : y->flags & PINS_SWAPCACHE;
+
+	if (x->mapping != y->mapping)
+		return x->mapping < y->mapping ? -1 : 1;
+	return (swap_x > swap_y) - (swap_x < swap_y);
+}
+
+static int compare_runs(const void *a, const void *b)
+{
+	const struct pins_run *x = a, *y = b;
+	int r = compare_mapping(x, y);
+
+	return r ? r : (x->index > y->index) - (x->index < y->index);
+}
+
+void mcr_runs_sort(struct mcr_runs *r)
+{
+	qsort(r->run, r->n, sizeof(*r->run), compare_runs);
+}
+
+size_t mcr_runs_same(const struct pins_run *run, size_t n)
+{
+	size_t i = 1;
+
+	while (i < n && compare_mapping(run, run + i) == 0)
+		i++;
+	return n ? i : 0;
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Without the pages before end, which have been counted. */
+static struct pins_run behind(const struct pins_run *run, uint64_t end)
+{
+	struct pins_run r = *run;
+	uint64_t twice = end > r.index ? least(end - r.index, r.pages) : 0;
+
+	r.index += twice;
+	r.pages -= twice;
+	r.folios = least(r.folios, r.pages);
+	r.dirty = least(r.dirty, r.pages);
+	r.mapped = least(r.mapped, r.pages);
+	return r;
+}
+
+static void add_range(struct mcr_pin *pin, uint64_t offset, uint64_t len)
+{
+	struct mcr_range *last = pin->n_ranges ? &pin->ranges[pin->n_ranges - 1] : NULL;
+
+	if (last && last->offset + last->len == offset)
+		last->len += len;
+	else
+		pin->ranges[pin->n_ranges++] = (struct mcr_range){ offset, len };
+}
+
+int mcr_pin_sum(const struct pins_run *run, size_t n, uint64_t page_size, struct mcr_pin *ret)
+{
+	struct mcr_pin pin = { .kind = MCR_PIN_VANISHED };
+	bool file = run->mapping && !(run->mapping & 3);
+	uint64_t end = 0;
+
+	if (!run->mapping)
+		pin.kind = run->flags & PINS_SWAPCACHE ? MCR_PIN_SWAP_CACHE : MCR_PIN_NO_FILE;
+	if (file) {
+		pin.ranges = calloc(n, sizeof(*pin.ranges));
+		if (!pin.ranges)
+			return -ENOMEM;
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct pins_run r = file ? behind(&run[i], end) : run[i];
+
+		if (!r.pages)
+			continue;
+		end = r.index + r.pages;
+		pin.refs += r.folios;
+		pin.bytes += r.pages * page_size;
+		pin.dirty_bytes += r.dirty * page_size;
+		pin.mapped_bytes += r.mapped * page_size;
+		pin.locked |= !!(r.flags & (PINS_MLOCKED | PINS_UNEVICTABLE));
+		pin.large |= !!(r.flags & PINS_LARGE);
+		if (file)
+			add_range(&pin, r.index * page_size, r.pages * page_size);
+	}
+	*ret = pin;
+	return 0;
+}
+
+static dev_t user_dev(uint32_t dev)
+{
+	return makedev(dev >> 20, dev & 0xfffff);
+}
+
+/* Components come last to first, each with its NUL. */
+static char *make_path(const char *names, size_t len)
+{
+	char *path = malloc(len + 2), *to = path;
+
+	if (!path)
+		return NULL;
+	if (!len)
+		*to++ = '/';
+	while (len) {
+		size_t start = len - 1, n;
+
+		while (start && names[start - 1])
+			start--;
+		n = len - 1 - start;
+		*to++ = '/';
+		memcpy(to, names + start, n);
+		to += n;
+		len = start;
+	}
+	*to = '\0';
+	return path;
+}
+
+/* Inodes that no directory lists. */
+static bool is_metadata(uint64_t magic, uint64_t ino)
+{
+	switch (magic) {
+	case MAGIC_EXT4:
+		return ino < EXT4_FIRST_INO && ino != EXT4_ROOT_INO;
+	case MAGIC_BTRFS:
+		return ino == 1;
+	case MAGIC_F2FS:
+		return ino < 3;
+	}
+	return false;
+}
+
+/* Kernel-internal shared memory is told by its name. */
+static int name_shmem(struct mcr_pin *pin, const char *name)
+{
+	pin->kind = MCR_PIN_KERNEL_SHMEM;
+	if (strncmp(name, "memfd:", 6) == 0) {
+		pin->kind = MCR_PIN_MEMFD;
+		name += 6;
+	} else if (strcmp(name, "dev/zero") == 0) {
+		pin->kind = MCR_PIN_SHARED_ANON;
+	} else if (strncmp(name, "SYSV", 4) == 0 && strlen(name) == 12) {
+		pin->kind = MCR_PIN_SYSV;
+		pin->key = strtoul(name + 4, NULL, 16);
+		pin->shmid = pin->ino;
+	}
+	pin->name = strdup(name);
+	return pin->name ? 0 : -ENOMEM;
+}
+
+int mcr_pin_name(struct mcr_pin *pin, const struct pins_answer *a, const char *names, size_t names_bytes)
+{
+	if (a->name > names_bytes || a->name_len > names_bytes - a->name ||
+	    (a->name_len && names[a->name + a->name_len - 1]))
+		return -EPROTO;
+	if (a->flags & PINS_STALE)
+		return 0;		/* it stays MCR_PIN_VANISHED */
+	if (a->flags & PINS_ANON) {
+		pin->kind = a->flags & PINS_KSM ? MCR_PIN_KSM : MCR_PIN_ANON;
+		pin->pid = a->pid;
+		memcpy(pin->comm, a->comm, sizeof(pin->comm));
+		return 0;
+	}
+	pin->ino = a->ino;
+	pin->nlink = a->nlink;
+	pin->size = a->size;
+	pin->magic = a->magic;
+	pin->dev = user_dev(a->dev);
+	memcpy(pin->fstype, a->fstype, sizeof(pin->fstype));
+	memcpy(pin->device, a->sb_id, sizeof(a->sb_id));
+	if (a->magic == MAGIC_BDEV) {
+		pin->kind = MCR_PIN_BLOCK_DEVICE;
+		pin->rdev = user_dev(a->rdev);
+		return 0;
+	}
+	if (a->magic == MAGIC_TMPFS && a->flags & PINS_PSEUDO)
+		return name_shmem(pin, names + a->name);
+	pin->kind = MCR_PIN_FILE;
+	if (a->magic == MAGIC_TMPFS || a->magic == MAGIC_RAMFS)
+		pin->kind = MCR_PIN_TMPFS;
+	else if (is_metadata(a->magic, a->ino))
+		pin->kind = MCR_PIN_METADATA;
+	pin->name_cut = a->flags & PINS_CUT;
+	if (a->flags & PINS_NAMELESS)
+		return 0;
+	pin->name = make_path(names + a->name, a->name_len);
+	return pin->name ? 0 : -ENOMEM;
+}
+
+/* Private memory by process, so that its pins are neighbours; nothing else changes places. */
+static int by_owner(const void *a, const void *b)
+{
+	const struct mcr_pin *x = a, *y = b;
+
+	if (x->kind != y->kind)
+		return (x->kind > y->kind) - (x->kind < y->kind);
+	return (x->pid > y->pid) - (x->pid < y->pid);
+}
+
+static int by_refs(const void *a, const void *b)
+{
+	const struct mcr_pin *x = a, *y = b;
+
+	if (x->refs != y->refs)
+		return x->refs < y->refs ? 1 : -1;
+	if (x->bytes != y->bytes)
+		return x->bytes < y->bytes ? 1 : -1;
+	return (x->ino > y->ino) - (x->ino < y->ino);
+}
+
+static bool same_owner(const struct mcr_pin *x, const struct mcr_pin *y)
+{
+	return x->kind == y->kind && (x->kind == MCR_PIN_ANON || x->kind == MCR_PIN_KSM) && x->pid == y->pid;
+}
+
+void mcr_pins_order(struct mcr_pins *p)
+{
+	size_t n = 0;
+
+	if (!p->n)
+		return;
+	qsort(p->pins, p->n, sizeof(*p->pins), by_owner);
+	for (size_t i = 1; i < p->n; i++) {
+		struct mcr_pin *to = &p->pins[n];
+		const struct mcr_pin *from = &p->pins[i];
+
+		if (!same_owner(to, from)) {
+			p->pins[++n] = *from;
+			continue;
+		}
+		to->refs += from->refs;
+		to->bytes += from->bytes;
+		to->dirty_bytes += from->dirty_bytes;
+		to->mapped_bytes += from->mapped_bytes;
+		to->locked |= from->locked;
+		to->large |= from->large;
+	}
+	p->n = n + 1;
+	qsort(p->pins, p->n, sizeof(*p->pins), by_refs);
+}

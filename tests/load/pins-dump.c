@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * What pins memcgs, as lines of key=value for scenarios; the name comes last, as it is.
+ *
+ *	mcr-pins-dump [--no-scan] ID...	those with these ids
+ *	mcr-pins-dump [--no-scan] --all	every dying one, and the sum
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "census.h"
+#include "fileio.h"
+#include "pins.h"
+#include "util.h"
+
+static uint64_t held, explained;
+
+static void print_pin(const struct mcr_pin *p)
+{
+	printf("pin kind=%s refs=%" PRIu64 " bytes=%" PRIu64 " dirty=%" PRIu64 " mapped=%" PRIu64, mcr_pin_kind_name(p->kind),
+	       p->refs, p->bytes, p->dirty_bytes, p->mapped_bytes);
+	printf(" locked=%d large=%d", p->locked, p->large);
+	if (p->ino)
+		printf(" dev=%u:%u ino=%" PRIu64 " nlink=%" PRIu64 " size=%" PRIu64 " fstype=%s", major(p->dev), minor(p->dev),
+		       p->ino, p->nlink, p->size, p->fstype);
+	if (p->device[0])
+		printf(" device=%s", p->device);
+	if (p->kind == MCR_PIN_BLOCK_DEVICE)
+		printf(" rdev=%u:%u", major(p->rdev), minor(p->rdev));
+	if (p->kind == MCR_PIN_SYSV)
+		printf(" shmid=%d key=%" PRIu32, p->shmid, p->key);
+	if (p->pid || p->comm[0])
+		printf(" pid=%d comm=%s", p->pid, p->comm);
+	if (p->cgroup_id)
+		printf(" cgroup=%" PRIu64, p->cgroup_id);
+	if (p->count)
+		printf(" count=%" PRIu64, p->count);
+	for (size_t i = 0; i < p->n_ranges && i < 16; i++)
+		printf("%s%" PRIu64 "+%" PRIu64, i ? "," : " ranges=", p->ranges[i].offset, p->ranges[i].len);
+	printf("%s%s\n", p->name ? " name=" : "", p->name ? p->name : "");
+}
+
+static int dump(struct mcr_pins_walker *w, uint64_t id, const char *path)
+{
+	auto_(mcr_pins_freep) struct mcr_pins *p = NULL;
+	int r = mcr_pins_walk(w, id, &p);
+
+	if (r < 0) {
+		printf("memcg id=%" PRIu64 " error=%s\n", id, strerror(-r));
+		return r;
+	}
+	printf("memcg id=%" PRIu64 " dying=%d held=%" PRIu64 " explained=%" PRIu64 " complete=%d scanned=%d pages=%" PRIu64
+	       " path=%s\n", id, p->dying, p->refs_held, p->refs_explained, p->complete, p->scanned, p->pages, path);
+	for (size_t i = 0; i < p->n; i++)
+		print_pin(&p->pins[i]);
+	held += p->refs_held;
+	explained += p->refs_explained;
+	return 0;
+}
+
+static int dump_all(struct mcr_pins_walker *w)
+{
+	auto_(mcr_census_walker_freep) struct mcr_census_walker *cw = NULL;
+	auto_(mcr_census_freep) struct mcr_census *c = NULL;
+	int r = mcr_census_walker_new(&cw, NULL);
+
+	if (r == 0)
+		r = mcr_census_walk(cw, &c);
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < c->n; i++)
+		dump(w, c->zombies[i].id, c->zombies[i].path);
+	printf("total zombies=%zu held=%" PRIu64 " explained=%" PRIu64 "\n", c->n, held, explained);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	auto_(mcr_pins_walker_freep) struct mcr_pins_walker *w = NULL;
+	const char *why = "";
+	int r = mcr_pins_walker_new(&w, &why);
+
+	if (r < 0) {
+		fprintf(stderr, "mcr-pins-dump: %s: %s\n", strerror(-r), why);
+		return 1;
+	}
+	for (int i = 1; i < argc; i++) {
+		uint64_t id;
+
+		if (strcmp(argv[i], "--no-scan") == 0)
+			mcr_pins_walker_scan(w, false);
+		else if (strcmp(argv[i], "--all") == 0)
+			r = dump_all(w);
+		else if (mcr_parse_u64(argv[i], &id) == 0)
+			r = dump(w, id, "");
+	}
+	return r < 0;
+}
