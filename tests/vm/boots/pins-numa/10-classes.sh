@@ -1,0 +1,1 @@
+../pins/10-classes.sh

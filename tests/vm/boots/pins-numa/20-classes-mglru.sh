@@ -1,0 +1,1 @@
+../pins/20-classes-mglru.sh

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+#
+# A known pin of each class; sourced by scenarios that differ in the machine it happens on.
+
+readonly data=/var/tmp/pins
+readonly page=4096
+
+pins_setup
+mkdir -p $data
+root_device=$(device_of /)
+
+pin_file() {
+	local file=$data/file reader
+
+	make_file $file 256
+	sleep infinity <$file &
+	reader=$!
+	make file file $file 8192 12288 65536 4096
+	check_explained "page cache"
+	check_pin "page cache" "$(pin_of file "ino=$(stat -c %i $file) ")" refs=4 bytes=16384 dirty=0 mapped=0 nlink=1 \
+		dev="$root_device" size=262144 fstype=ext4 ranges=8192+12288,65536+4096 name=$file
+	kill $reader
+}
+
+pin_deleted_file() {
+	local file=$data/deleted ino
+
+	make_file $file 64
+	exec 9<$file
+	ino=$(stat -c %i $file)
+	rm $file
+	make deleted file /proc/$$/fd/9 0 16384
+	check_explained "deleted file"
+	check_pin "deleted file" "$(pin_of file "ino=$ino ")" refs=4 nlink=0 ranges=0+16384 name=$file
+	exec 9<&-
+}
+
+pin_dirty() {
+	local file=$data/dirty
+
+	rm -f $file
+	make dirty write $file 32768
+	walk "$group_id"
+	check_pin "dirty page cache" "$(pin_of file "ino=$(stat -c %i $file) ")" refs=8 bytes=32768 dirty=32768 ranges=0+32768
+	check_explained "dirty page cache"
+}
+
+pin_tmpfs() {
+	make tmpfs write /dev/shm/pinned 20480
+	check_explained "tmpfs"
+	check_pin "tmpfs" "$(pin_of tmpfs)" refs=5 bytes=20480 ino="$(stat -c %i /dev/shm/pinned)" \
+		dev="$(device_of /dev/shm)" ranges=0+20480 name=/pinned
+	rm /dev/shm/pinned
+}
+
+pin_memfd() {
+	make memfd memfd known-name 28672
+	check_explained "memfd"
+	check_pin "memfd" "$(pin_of memfd)" refs=7 bytes=28672 mapped=28672 size=28672 name=known-name
+	unmake
+}
+
+pin_sysv() {
+	make sysv sysv 0x4d4352 40960
+	check_explained "SysV segment"
+	check_pin "SysV segment" "$(pin_of sysv)" refs=10 bytes=40960 shmid="$answer" key=$((0x4d4352))
+	ipcrm -m "$answer"
+}
+
+pin_shared() {
+	make shared shared 49152
+	check_explained "shared anonymous memory"
+	check_pin "shared anonymous memory" "$(pin_of shared-anon)" refs=12 bytes=49152 mapped=49152
+	unmake
+}
+
+pin_anon() {
+	make anon anon 1048576 $elsewhere
+	check_explained "private memory"
+	check_pin "private memory" "$(pin_of anon "pid=$answer ")" comm=mcr-pin large=0
+	check_ge "private memory: bytes" "$(value_of bytes "$(pin_of anon "pid=$answer ")")" 1048576
+	check_le "private memory: not much else" "$(value_of bytes "$(pin_of anon "pid=$answer ")")" 1310720
+	unmake
+}
+
+pin_huge() {
+	make huge huge 4194304 $elsewhere
+	check_explained "huge pages"
+	check_pin "huge pages" "$(pin_of anon "pid=$answer ")" large=1
+	check_ge "huge pages: bytes" "$(value_of bytes "$(pin_of anon "pid=$answer ")")" 4194304
+	check_le "huge pages: one reference each" "$(value_of refs "$(pin_of anon "pid=$answer ")")" 64
+	unmake
+}
+
+pin_huge_tmpfs() {
+	mkdir -p /run/huge
+	mount -t tmpfs -o huge=always,size=16M huge /run/huge
+	make hugefile write /run/huge/big 4194304
+	check_explained "huge tmpfs"
+	check_pin "huge tmpfs" "$(pin_of tmpfs)" refs=2 bytes=4194304 large=1 ranges=0+4194304 name=/big
+	umount /run/huge
+}
+
+pin_block_device() {
+	local offset=$(($(blockdev --getsize64 /dev/vda) - 1048576))
+
+	make block file /dev/vda $offset 12288
+	check_explained "block device"
+	check_pin "block device" "$(pin_of block-device)" refs=3 bytes=12288 rdev="$root_device" ranges=$offset+12288
+	blockdev --flushbufs /dev/vda
+}
+
+pin_locked() {
+	local file=$data/locked
+
+	make_file $file 32
+	make locked lock $file 32768 $elsewhere
+	check_explained "locked file"
+	check_pin "locked file" "$(pin_of file "ino=$(stat -c %i $file) ")" refs=8 bytes=32768 mapped=32768 locked=1 \
+		ranges=0+32768 name=$file
+	check_eq "locked file: found by looking at all pages" "$(memcg_value scanned)" 1
+	unmake
+}
+
+pin_writeback() {
+	local file=$data/writeback
+
+	rm -f $file
+	make writeback write $file 8192
+	sync $file
+	drop_cache_of $file
+	check_explained "writeback structure"
+	check_pin "writeback structure" "$(pin_of writeback)" refs=1 bytes=0 device="$root_device"
+	check_eq "writeback structure: no page of the file" "$(pin_of file "ino=$(stat -c %i $file) ")" ""
+}
+
+pin_child() {
+	local child_id
+
+	mkdir $top/parent
+	echo +memory >$top/parent/cgroup.subtree_control
+	mkdir $top/parent/below
+	child_id=$(stat -c %i $top/parent/below)
+	/opt/mcr-tests/mcr-pin $top/parent/below write /dev/shm/below 4096
+	rmdir $top/parent/below
+	group_id=$(stat -c %i $top/parent)
+	rmdir $top/parent
+	check_explained "child"
+	check_pin "child" "$(pin_of child)" refs=1 cgroup="$child_id" count=1 name=below
+	rm /dev/shm/below
+}
+
+pin_process() {
+	make defunct defunct
+	check_explained "process not waited for"
+	check_pin "process not waited for" "$(pin_of process)" refs=1 pid="$answer" comm=mcr-pin
+	unmake
+}
+
+pin_live() {
+	mkdir $top/live
+	/opt/mcr-tests/mcr-pin $top/live write /dev/shm/live 8192
+	walk "$(stat -c %i $top/live)"
+	check_eq "a live cgroup is not dying" "$(memcg_value dying)" 0
+	check_pin "live" "$(pin_of tmpfs)" refs=2 bytes=8192 name=/live
+	rm /dev/shm/live
+	rmdir $top/live
+}
+
+pin_swapped() {
+	[[ -n $(swapon --noheadings --show=NAME) ]] || return 0
+	mkdir $top/swapped
+	group_id=$(stat -c %i $top/swapped)
+	/opt/mcr-tests/mcr-pin $top/swapped write /dev/shm/swapped 131072
+	echo 131072 >$top/swapped/memory.reclaim || true
+	rmdir $top/swapped
+	check_explained "swapped out"
+	check_pin "swapped out" "$(pin_of swap)" refs=1
+	check_ge "swapped out: entries" "$(value_of count "$(pin_of swap)")" 16
+	rm /dev/shm/swapped
+}
+
+every_class() {
+	local class
+
+	for class in file deleted_file dirty tmpfs memfd sysv shared anon huge huge_tmpfs block_device locked writeback child \
+		process live swapped; do
+		"pin_$class"
+	done
+}
