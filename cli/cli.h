@@ -26,6 +26,7 @@ enum {
 
 int verb_status(int argc, char **argv);
 int verb_list(int argc, char **argv);
+int verb_explain(int argc, char **argv);
 int verb_reap(int argc, char **argv);
 int verb_drain(int argc, char **argv);
 int verb_doctor(int argc, char **argv);

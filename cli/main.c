@@ -14,6 +14,7 @@ struct verb {
 static const struct verb verbs[] = {
 	{ "status", verb_status, "", "zombies now, what was done, what is not possible here" },
 	{ "list", verb_list, "", "every zombie and what it holds" },
+	{ "explain", verb_explain, "ZOMBIE|--all", "what holds a zombie, reference by reference, and what would free it" },
 	{ "reap", verb_reap, "[--dry-run]", "reap what policy allows, once, now" },
 	{ "drain", verb_drain, "CGROUP", "reclaim a cgroup's page cache before it is removed; with --unit=UNIT, for ExecStopPost=" },
 	{ "policy", verb_policy, "check|show|cat", "check the configuration; which policy a cgroup has, and why" },
@@ -24,7 +25,7 @@ static void usage(FILE *to)
 {
 	fputs("usage: memcg-reaper VERB [--json] ...\n", to);
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
-		fprintf(to, "  %-6s %-14s %s\n", verbs[i].name, verbs[i].args, verbs[i].what);
+		fprintf(to, "  %-7s %-14s %s\n", verbs[i].name, verbs[i].args, verbs[i].what);
 	fputs("See memcg-reaper(8).\n", to);
 }
 

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What to do about a pin: what would free it, at what cost, and by which command. */
+#pragma once
+
+struct mcr_pin;
+
+/* One sentence without the final dot; static. */
+const char *advice_text(const struct mcr_pin *p);
+
+/* The command that does it, in a static buffer; NULL: there is none. */
+const char *advice_command(const struct mcr_pin *p);

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* memcg-reaper explain: what holds each zombie, who uses it, and what would free it. */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <json-c/json.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/sysmacros.h>
+
+#include "advice.h"
+#include "census.h"
+#include "cgroup.h"
+#include "cli.h"
+#include "fileio.h"
+#include "hierarchy.h"
+#include "pins.h"
+#include "util.h"
+
+/* Ranges of a file shown in text; JSON has them all. */
+#define RANGES_SHOWN 3
+
+struct totals {
+	uint64_t held, explained;
+	unsigned int zombies, incomplete;
+};
+
+struct asked {
+	bool all, live, json, help;
+};
+
+/* ---- JSON ---- */
+
+static struct json_object *ranges_json(const struct mcr_pin *p)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < p->n_ranges; i++) {
+		struct json_object *o = json_object_new_object();
+
+		add_u64(o, "offset", p->ranges[i].offset);
+		add_u64(o, "bytes", p->ranges[i].len);
+		json_object_array_add(list, o);
+	}
+	return list;
+}
+
+static void add_file(struct json_object *o, const struct mcr_pin *p)
+{
+	char dev[32];
+
+	snprintf(dev, sizeof(dev), "%u:%u", major(p->dev), minor(p->dev));
+	add_str(o, "device", dev);
+	add_u64(o, "inode", p->ino);
+	add_u64(o, "links", p->nlink);
+	add_u64(o, "size_bytes", p->size);
+	add_str(o, "file_system", p->fstype);
+	add_bool(o, "deleted", p->nlink == 0);
+	json_object_object_add(o, "ranges", ranges_json(p));
+}
+
+static struct json_object *pin_json(const struct mcr_pin *p)
+{
+	struct json_object *o = json_object_new_object();
+
+	add_str(o, "kind", mcr_pin_kind_name(p->kind));
+	add_u64(o, "references", p->refs);
+	add_u64(o, "bytes", p->bytes);
+	add_u64(o, "dirty_bytes", p->dirty_bytes);
+	add_u64(o, "mapped_bytes", p->mapped_bytes);
+	add_bool(o, "locked", p->locked);
+	add_bool(o, "huge", p->large);
+	add_str(o, "name", p->name);
+	if (p->ino)
+		add_file(o, p);
+	if (p->kind == MCR_PIN_SYSV) {
+		add_u64(o, "shmid", p->shmid);
+		add_u64(o, "key", p->key);
+	}
+	if (p->pid) {
+		add_u64(o, "pid", p->pid);
+		add_str(o, "comm", p->comm);
+	}
+	if (p->cgroup_id)
+		add_u64(o, "cgroup_id", p->cgroup_id);
+	if (p->count)
+		add_u64(o, "count", p->count);
+	add_str(o, "advice", advice_text(p));
+	add_str(o, "command", advice_command(p));
+	return o;
+}
+
+static struct json_object *pins_json(const struct mcr_pins *p, const char *path)
+{
+	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
+
+	add_u64(o, "id", p->id);
+	add_str(o, "path", path);
+	add_bool(o, "dying", p->dying);
+	add_bool(o, "complete", p->complete);
+	add_u64(o, "references_held", p->refs_held);
+	add_u64(o, "references_explained", p->refs_explained);
+	for (size_t i = 0; i < p->n; i++)
+		json_object_array_add(list, pin_json(&p->pins[i]));
+	json_object_object_add(o, "pins", list);
+	return o;
+}
+
+/* ---- Text ---- */
+
+static void print_ranges(const struct mcr_pin *p)
+{
+	for (size_t i = 0; i < p->n_ranges && i < RANGES_SHOWN; i++)
+		printf("%s%s+%s", i ? ", " : " at ", human_bytes(p->ranges[i].offset), human_bytes(p->ranges[i].len));
+	if (p->n_ranges > RANGES_SHOWN)
+		printf(" and %zu more", p->n_ranges - RANGES_SHOWN);
+}
+
+static void print_what(const struct mcr_pin *p)
+{
+	printf("%s", mcr_pin_kind_name(p->kind));
+	if (p->name)
+		printf(" %s%s", p->name_cut ? "..." : "", printable(p->name));
+	if (p->kind == MCR_PIN_SYSV)
+		printf(" shmid %d, key 0x%08" PRIx32, p->shmid, p->key);
+	else if (p->kind == MCR_PIN_BLOCK_DEVICE || p->kind == MCR_PIN_METADATA || p->kind == MCR_PIN_WRITEBACK)
+		printf(" of %s", *p->device ? p->device : "a device");
+	else if (p->ino && *p->fstype)
+		printf(" (%s on %s, inode %" PRIu64 "%s)", p->fstype, p->device, p->ino, p->nlink ? "" : ", deleted");
+	if (p->pid)
+		printf(" of %s[%d]", printable(p->comm), p->pid);
+	if (p->kind == MCR_PIN_SWAP)
+		printf(": %" PRIu64 " entries", p->count);
+}
+
+static void print_pin(const struct mcr_pin *p, bool last)
+{
+	const char *command = advice_command(p);
+
+	printf("  %s %7s %6" PRIu64 "  ", last ? "\\-" : "|-", human_bytes(p->bytes), p->refs);
+	print_what(p);
+	print_ranges(p);
+	if (p->dirty_bytes)
+		printf(", %s dirty", human_bytes(p->dirty_bytes));
+	if (p->mapped_bytes)
+		printf(", %s mapped", human_bytes(p->mapped_bytes));
+	if (p->locked)
+		printf(", locked");
+	printf("\n  %c    %s%s%s\n", last ? ' ' : '|', advice_text(p), command ? ": " : "", command ? command : "");
+}
+
+static void print_pins(const struct mcr_pins *p, const char *path)
+{
+	uint64_t rest = p->refs_held > p->refs_explained ? p->refs_held - p->refs_explained : 0;
+
+	printf("%s (id %" PRIu64 "): ", printable(path), p->id);
+	if (p->dying)
+		printf("%" PRIu64 " references%s\n", p->refs_held, p->complete ? "" : "; incomplete: it changed meanwhile");
+	else
+		printf("in use; if it were removed now%s, these would keep it:\n", p->complete ? "" : " (incomplete)");
+	for (size_t i = 0; i < p->n; i++)
+		print_pin(&p->pins[i], i + 1 == p->n && rest == 0);
+	if (rest)
+		printf("  \\- unexplained: %" PRIu64 "\n", rest);
+}
+
+/* ---- Walking ---- */
+
+static int explain(struct mcr_pins_walker *w, uint64_t id, const char *path, struct totals *t, struct json_object *list)
+{
+	auto_(mcr_pins_freep) struct mcr_pins *p = NULL;
+	int r = mcr_pins_walk(w, id, &p);
+
+	if (r < 0)
+		return r;
+	if (p->dying) {
+		t->zombies++;
+		t->held += p->refs_held;
+		t->explained += p->refs_explained < p->refs_held ? p->refs_explained : p->refs_held;
+	}
+	t->incomplete += !p->complete;
+	if (list)
+		json_object_array_add(list, pins_json(p, path));
+	else
+		print_pins(p, path);
+	return 0;
+}
+
+/* Gone since the census: no failure. */
+static int explain_all(struct mcr_pins_walker *w, const struct mcr_census *c, struct totals *t, struct json_object *list)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < c->n && (r == 0 || r == -ESTALE); i++)
+		r = explain(w, c->zombies[i].id, c->zombies[i].path, t, list);
+	return r == -ESTALE ? 0 : r;
+}
+
+static bool is_meant(const struct mcr_zombie *z, const char *what)
+{
+	uint64_t id;
+
+	if (mcr_parse_u64(what, &id) == 0)
+		return z->id == id;
+	return strcmp(z->name, what) == 0 || strcmp(z->path, what) == 0 ||
+	       (z->path[0] == '/' && strcmp(z->path + 1, what) == 0);
+}
+
+/* Zombies with this id, name or path: several may have had it. -ENOENT: none. */
+static int explain_named(struct mcr_pins_walker *w, const struct mcr_census *c, const char *what, struct totals *t,
+			 struct json_object *list)
+{
+	int r = -ENOENT;
+
+	for (size_t i = 0; i < c->n; i++) {
+		int e;
+
+		if (!is_meant(&c->zombies[i], what))
+			continue;
+		e = explain(w, c->zombies[i].id, c->zombies[i].path, t, list);
+		if (e < 0 && e != -ESTALE)
+			return e;
+		r = e == 0 ? 0 : r;
+	}
+	return r;
+}
+
+static int explain_live(struct mcr_pins_walker *w, const struct mcr_hierarchy *h, const char *what, struct totals *t,
+			struct json_object *list)
+{
+	auto_(closep) int fd = mcr_cgroup_open_path(h, what);
+	auto_(freep) char *path = NULL;
+	uint64_t id;
+	int r = fd < 0 ? fd : mcr_cgroup_id(fd, &id);
+
+	if (r == 0)
+		r = mcr_cgroup_path(h, fd, &path);
+	return r < 0 ? r : explain(w, id, path, t, list);
+}
+
+static int walk(const struct asked *a, const struct mcr_hierarchy *h, const char *what, struct totals *t,
+		struct json_object *list, const char **ret_why)
+{
+	auto_(mcr_pins_walker_freep) struct mcr_pins_walker *w = NULL;
+	auto_(mcr_census_walker_freep) struct mcr_census_walker *cw = NULL;
+	auto_(mcr_census_freep) struct mcr_census *c = NULL;
+	int r = mcr_pins_walker_new(&w, ret_why);
+
+	if (r < 0 || a->live)
+		return r < 0 ? r : explain_live(w, h, what, t, list);
+	r = mcr_census_walker_new(&cw, ret_why);
+	if (r == 0)
+		r = mcr_census_walk(cw, &c);
+	if (r < 0)
+		return r;
+	return a->all ? explain_all(w, c, t, list) : explain_named(w, c, what, t, list);
+}
+
+/* ---- The verb ---- */
+
+static int usage(bool help)
+{
+	fputs("usage: memcg-reaper explain [--json] ID|NAME|PATH\n"
+	      "       memcg-reaper explain [--json] --all\n"
+	      "       memcg-reaper explain [--json] --live CGROUP\n"
+	      "  --all   every zombie there is\n"
+	      "  --live  what would keep a cgroup that is in use, if it were removed now\n", help ? stdout : stderr);
+	return help ? CLI_OK : CLI_USAGE;
+}
+
+static bool parse_args(int argc, char **argv, struct asked *ret)
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' }, { "help", no_argument, NULL, 'h' },
+		{ "all", no_argument, NULL, 'a' },  { "live", no_argument, NULL, 'l' },
+		{ 0 },
+	};
+	int c;
+
+	optind = 1;
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
+		if (c == '?')
+			return false;
+		ret->json |= c == 'j';
+		ret->help |= c == 'h';
+		ret->all |= c == 'a';
+		ret->live |= c == 'l';
+	}
+	return !(ret->all && ret->live);
+}
+
+static int complain(int r, const struct asked *a, const char *what, const char *why)
+{
+	if (r == -ENOENT && a->live)
+		fprintf(stderr, "memcg-reaper: there is no cgroup '%s'\n", printable(what));
+	else if (r == -ENOENT)
+		fprintf(stderr, "memcg-reaper: no zombie has the id, name or path '%s' (memcg-reaper list)\n", printable(what));
+	else if (r == -ESTALE)
+		fprintf(stderr, "memcg-reaper: '%s' has no memory cgroup\n", printable(what));
+	else
+		fprintf(stderr, "memcg-reaper: cannot explain: %s%s%s\n", why ? why : "", why ? ": " : "", strerror(-r));
+	return CLI_FAILED;
+}
+
+static void print_totals(const struct totals *t, struct json_object *o)
+{
+	if (o) {
+		add_u64(o, "references_held", t->held);
+		add_u64(o, "references_explained", t->explained);
+		add_u64(o, "incomplete", t->incomplete);
+		print_json(o);
+	} else if (t->zombies > 1) {
+		printf("%u zombies, %" PRIu64 " of %" PRIu64 " references explained%s\n", t->zombies, t->explained, t->held,
+		       t->incomplete ? "; some changed meanwhile" : "");
+	}
+}
+
+int verb_explain(int argc, char **argv)
+{
+	auto_(mcr_hierarchy_freep) struct mcr_hierarchy *h = NULL;
+	struct json_object *o = NULL, *list = NULL;
+	struct asked a = { 0 };
+	struct totals t = { 0 };
+	const char *why = NULL, *what;
+	int code = CLI_OK, r;
+
+	if (!parse_args(argc, argv, &a) || a.help || argc - optind != !a.all)
+		return usage(a.help);
+	what = a.all ? "" : argv[optind];
+	h = open_hierarchy(&code);
+	if (!h)
+		return code;
+	if (a.json) {
+		o = json_object_new_object();
+		list = json_object_new_array();
+		json_object_object_add(o, "memcgs", list);
+	}
+	r = walk(&a, h, what, &t, list, &why);
+	if (r < 0) {
+		json_object_put(o);
+		return complain(r, &a, what, why);
+	}
+	print_totals(&t, o);
+	return t.incomplete ? CLI_PARTIAL : CLI_OK;
+}
