@@ -10,6 +10,9 @@
 #include "hierarchy.h"
 #include "util.h"
 
+/* On one screen; JSON has more. */
+#define MAKERS_SHOWN 3
+
 static void print_trend(struct json_object *trend)
 {
 	size_t n = trend ? json_object_array_length(trend) : 0;
@@ -81,6 +84,21 @@ static void print_impossible(struct json_object *o)
 	print_dry_runs(get(o, "policies"));
 }
 
+/* In the last hour, held or not. */
+static void print_makers(struct json_object *makers)
+{
+	for (size_t i = 0; makers && i < json_object_array_length(makers) && i < MAKERS_SHOWN; i++) {
+		struct json_object *m = json_object_array_get_idx(makers, i);
+		uint64_t zombies = get_u64(m, "zombies_per_hour");
+
+		printf("%s %s (%s): %" PRIu64 " an hour held", i ? "            " : "     Makers:", printable(get_str(m, "pattern")),
+		       get_str(m, "kind"), get_u64(m, "held_per_hour"));
+		if (zombies)
+			printf(", %" PRIu64 " zombies", zombies);
+		printf("; %s\n", get_str(m, "advice"));
+	}
+}
+
 static void print_status(struct json_object *o)
 {
 	struct json_object *gate = get(o, "gate");
@@ -90,6 +108,7 @@ static void print_status(struct json_object *o)
 	       get_bool(gate, "active") ? ", gate by " : "", get_bool(gate, "active") ? get_str(gate, "how") : "");
 	print_zombies(get(o, "zombies"));
 	print_actions(o);
+	print_makers(get(o, "makers"));
 	print_impossible(o);
 }
 

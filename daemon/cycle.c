@@ -92,6 +92,7 @@ static void tell_found(struct manager *m)
 		if (!k || k->told || !zombie_is_due(k, &times, mcr_now_ns()))
 			continue;
 		k->told = true;
+		manager_note_churn(m, z->path, CHURN_ZOMBIE, zombie_reason(z, false));
 		if (n++ < TOLD_MAX)
 			log_action(EVENT_FOUND, LOG_INFO, "found", z->path, mcr_zombie_pages(z) * sysconf(_SC_PAGESIZE),
 				   zombie_reason(z, false));

@@ -4,11 +4,11 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdbool.h>
-#include <string.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <systemd/sd-journal.h>
 
+#include "unitname.h"
 #include "util.h"
 
 /*
@@ -120,30 +120,12 @@ void log_event(enum log_event event, int level, const char *format, ...)
 	send_fields(&f, event, level);
 }
 
-/* The unit a cgroup belongs to: the last component with a unit's suffix that is no slice. "": none. */
-static void unit_of(const char *path, char *ret, size_t size)
-{
-	static const char *const suffixes[] = { ".service", ".scope", ".socket", ".mount", ".swap" };
-
-	*ret = '\0';
-	for (path += strspn(path, "/"); *path; path += strspn(path, "/")) {
-		size_t len = strcspn(path, "/");
-
-		for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
-			size_t n = strlen(suffixes[i]);
-
-			if (len > n && len < size && strncmp(path + len - n, suffixes[i], n) == 0)
-				snprintf(ret, size, "%.*s", (int)len, path);
-		}
-		path += len;
-	}
-}
-
 void log_action(enum log_event event, int level, const char *action, const char *cgroup, uint64_t bytes,
 		const char *reason)
 {
 	struct fields f = { 0 };
 	char unit[256];
+	bool is_unit;
 
 	if (level > max_level)
 		return;
@@ -151,13 +133,13 @@ void log_action(enum log_event event, int level, const char *action, const char 
 		fprintf(stderr, "%s %s: %" PRIu64 " KiB, %s\n", action, cgroup, bytes / 1024, reason);
 		return;
 	}
-	unit_of(cgroup, unit, sizeof(unit));
+	is_unit = mcr_unit_of(cgroup, unit, sizeof(unit)) != MCR_UNIT_NONE;
 	add_field(&f, "MESSAGE=%s %s: %" PRIu64 " KiB, %s", action, cgroup, bytes / 1024, reason);
 	add_field(&f, "ACTION=%s", action);
 	add_field(&f, "CGROUP=%s", cgroup);
 	add_field(&f, "BYTES=%" PRIu64, bytes);
 	add_field(&f, "REASON=%s", reason);
-	if (*unit)
+	if (is_unit)
 		add_field(&f, "UNIT=%s", unit);
 	send_fields(&f, event, level);
 }

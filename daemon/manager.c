@@ -42,6 +42,37 @@ static void complain_about_config(const char *file, unsigned int line, const cha
 		log_warning("%s:%u: and more; see `memcg-reaper policy check`", file, line);
 }
 
+/* Is there a timer of this name?  Where units are, as systemd looks for them. */
+static bool has_timer(const char *unit)
+{
+	static const char *const dirs[] = {
+		"/etc/systemd/system", "/run/systemd/system", "/run/systemd/transient", "/usr/lib/systemd/system",
+		"/lib/systemd/system",
+	};
+	const char *dot = strrchr(unit, '.');
+	char path[256];
+
+	for (size_t i = 0; dot && i < ARRAY_SIZE(dirs); i++) {
+		snprintf(path, sizeof(path), "%s/%.*s.timer", dirs[i], (int)(dot - unit), unit);
+		if (access(path, F_OK) == 0)
+			return true;
+	}
+	return false;
+}
+
+void manager_note_churn(struct manager *m, const char *path, enum churn_what what, const char *pin)
+{
+	size_t before = m->churn.n;
+	struct churn_maker *maker = churn_note(&m->churn, path, what, mcr_now_ns());
+
+	if (!maker)
+		return;
+	if (m->churn.n > before || what == CHURN_ZOMBIE)
+		maker->timer = has_timer(maker->unit);
+	if (pin)
+		maker->pin = pin;
+}
+
 bool manager_may_sync(struct manager *m)
 {
 	uint64_t dirty, now = mcr_now_ns();
@@ -360,6 +391,7 @@ struct manager *manager_free(struct manager *m)
 	mcr_census_walker_free(m->walker);
 	held_table_clear(&m->held);
 	zombies_clear(&m->zombies);
+	churn_clear(&m->churn);
 	coverage_clear(&m->coverage);
 	free(m->budgets);
 	mcr_config_unref(m->config);

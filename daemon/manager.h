@@ -11,6 +11,7 @@
 
 #include "budget.h"
 #include "bus.h"
+#include "churn.h"
 #include "coverage.h"
 #include "direct.h"
 #include "drain.h"
@@ -71,6 +72,7 @@ struct manager {
 	uint64_t synced_ns;
 
 	struct zombie_table zombies;
+	struct churn churn;
 	struct job cycle_job;
 	sd_event_source *cycle_timer;
 	bool first_cycle;
@@ -113,6 +115,9 @@ struct zombie_times cycle_times(const struct manager *m);
 uint64_t cycle_count_due(const struct manager *m, uint64_t *ret_pinned);
 uint64_t cycle_dying(const struct manager *m);	/* in the latest census, grace period or not */
 void cycle_now(struct manager *m);		/* begins one, or goes on with the one under way */
+
+/* Counts a cgroup that was removed with memory; pin: what keeps it, static, or NULL. */
+void manager_note_churn(struct manager *m, const char *path, enum churn_what what, const char *pin);
 
 /* What the gate needs to know of a configuration. */
 struct mcr_gate_opts manager_gate_opts(const struct manager *m, const struct mcr_config *config);

@@ -21,6 +21,8 @@
 
 /* More zombies than that are counted but not listed: the file is rewritten each cycle. */
 #define LISTED_MAX 1000
+/* Kinds of units that make zombies, most first. */
+#define MAKERS_MAX 20
 
 static void add_u64(struct json_object *o, const char *key, uint64_t v)
 {
@@ -151,6 +153,28 @@ static struct json_object *gate_json(const struct manager *m)
 	return o;
 }
 
+static struct json_object *churn_json(const struct manager *m)
+{
+	const struct churn_maker *top[MAKERS_MAX];
+	struct json_object *list = json_object_new_array();
+	uint64_t now = mcr_now_ns();
+	size_t n = churn_top(&m->churn, now, top, ARRAY_SIZE(top));
+
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *o = json_object_new_object();
+
+		add_path(o, "pattern", top[i]->pattern);
+		add_path(o, "latest", top[i]->unit);
+		add_str(o, "kind", top[i]->timer ? "timer" : mcr_unit_kind_name(top[i]->kind));
+		add_u64(o, "held_per_hour", churn_per_hour(top[i], CHURN_HELD, now));
+		add_u64(o, "zombies_per_hour", churn_per_hour(top[i], CHURN_ZOMBIE, now));
+		add_str(o, "pinned_by", top[i]->pin);
+		add_str(o, "advice", churn_advice(top[i]));
+		json_object_array_add(list, o);
+	}
+	return list;
+}
+
 static struct json_object *policies_json(const struct manager *m)
 {
 	struct json_object *list = json_object_new_array();
@@ -178,6 +202,7 @@ static struct json_object *status_json(const struct manager *m)
 	add_u64(o, "written_unix", mcr_realtime_ns() / MCR_NSEC_PER_SEC);
 	add_u64(o, "interval_seconds", m->config->interval_usec / MCR_USEC_PER_SEC);
 	json_object_object_add(o, "policies", policies_json(m));
+	json_object_object_add(o, "makers", churn_json(m));
 	json_object_object_add(o, "zombies", zombies_json(m));
 	json_object_object_add(o, "held", held_json(m));
 	json_object_object_add(o, "since_start", totals_json(m));

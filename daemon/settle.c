@@ -388,6 +388,8 @@ static void on_held(struct manager *m, struct held *h, const struct mcr_gate_eve
 		return;
 	h->charged_bytes = h->left_bytes = event->usage_bytes + event->swap_bytes;
 	hold_under(m, h, event);
+	if (event->kind == MCR_GATE_HELD)
+		manager_note_churn(m, h->path, CHURN_HELD, NULL);
 	if (event->kind == MCR_GATE_PARENT && !keeps_held_below(m, h)) {
 		mcr_gate_forget(m->gate, h->id);	/* it failed for other reasons than ours */
 		held_drop(&m->held, h);

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "unitname.h"
+
+#include <ctype.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "util.h"
+
+static const char *const suffixes[] = { ".service", ".scope", ".socket", ".mount", ".swap" };
+
+/* Length of the name before a unit's suffix; 0: it is no unit. */
+static size_t stem_len(const char *name, size_t len)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
+		size_t n = strlen(suffixes[i]);
+
+		if (len > n && strncmp(name + len - n, suffixes[i], n) == 0)
+			return len - n;
+	}
+	return 0;
+}
+
+enum mcr_unit_kind mcr_unit_of(const char *path, char *ret, size_t size)
+{
+	const char *best = "", *last = "";
+	size_t best_len = 0, last_len = 0;
+
+	for (path += strspn(path, "/"); *path; path += strspn(path, "/")) {
+		size_t len = strcspn(path, "/");
+
+		last = path;
+		last_len = len;
+		if (stem_len(path, len)) {
+			best = path;
+			best_len = len;
+		}
+		path += len;
+	}
+	snprintf(ret, size, "%.*s", best_len ? (int)best_len : (int)last_len, best_len ? best : last);
+	return best_len ? MCR_UNIT_PLAIN : MCR_UNIT_NONE;
+}
+
+/* Digits, and hexadecimal ones when there are enough of them to be no word. */
+static size_t number_len(const char *s)
+{
+	size_t digits = strspn(s, "0123456789"), hex = strspn(s, "0123456789abcdef");
+
+	if (hex >= 6 && strcspn(s, "0123456789") < hex)
+		return hex;
+	return digits;
+}
+
+static enum mcr_unit_kind replace_numbers(const char *unit, char *ret, size_t size)
+{
+	enum mcr_unit_kind kind = MCR_UNIT_PLAIN;
+	size_t used = 0;
+
+	while (*unit && used + 1 < size) {
+		size_t n = number_len(unit);
+
+		if (n == 0) {
+			ret[used++] = *unit++;
+			continue;
+		}
+		kind = MCR_UNIT_NUMBERED;
+		ret[used++] = '*';
+		unit += n;
+	}
+	ret[used] = '\0';
+	return kind;
+}
+
+enum mcr_unit_kind mcr_unit_pattern(const char *unit, char *ret, size_t size)
+{
+	size_t len = strlen(unit), stem = stem_len(unit, len);
+	const char *at = memchr(unit, '@', stem);
+
+	if (!stem) {
+		replace_numbers(unit, ret, size);
+		return MCR_UNIT_NONE;
+	}
+	if (at && (size_t)(at - unit) + 1 < stem) {
+		snprintf(ret, size, "%.*s@*%s", (int)(at - unit), unit, unit + stem);
+		return MCR_UNIT_TEMPLATE;
+	}
+	/* run-u12, run-p34-i56, run-r0123456789abcdef */
+	if (strncmp(unit, "run-", 4) == 0 && strchr("upr", unit[4]) && isxdigit((unsigned char)unit[5])) {
+		snprintf(ret, size, "run-*%s", unit + stem);
+		return MCR_UNIT_TRANSIENT;
+	}
+	return replace_numbers(unit, ret, size);
+}
+
+const char *mcr_unit_kind_name(enum mcr_unit_kind kind)
+{
+	static const char *const names[] = {
+		[MCR_UNIT_PLAIN] = "unit", [MCR_UNIT_TEMPLATE] = "template", [MCR_UNIT_TRANSIENT] = "transient",
+		[MCR_UNIT_NUMBERED] = "numbered", [MCR_UNIT_NONE] = "cgroup",
+	};
+
+	return names[kind];
+}
