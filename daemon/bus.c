@@ -28,11 +28,11 @@ static int append_zombie(sd_bus_message *answer, const struct manager *m, const 
 {
 	const struct known *k = zombies_find(&m->zombies, z->id);
 	const struct mcr_policy *p = coverage_policy(m, z->id, z->path, NULL);
-	char path[NAME_SIZE];
+	char path[NAME_SIZE], why[NAME_SIZE];
 
 	return sd_bus_message_append(answer, "(tsttsbs)", z->id, mcr_utf8_clean(z->path, path, sizeof(path)), z->refs,
 				     mcr_zombie_pages(z) * sysconf(_SC_PAGESIZE), p ? p->name : "",
-				     k && k->pinned, k && k->pinned ? zombie_reason(z, true) : "");
+				     k && k->pinned, k && k->pinned ? mcr_utf8_clean(zombie_why(k, z), why, sizeof(why)) : "");
 }
 
 static int on_list_zombies(sd_bus_message *call, void *userdata, sd_bus_error *error)
@@ -225,13 +225,14 @@ void bus_properties_changed(struct manager *m)
 
 static void emit(struct manager *m, const char *signal, uint64_t id, const char *path, const char *reason)
 {
-	char clean[NAME_SIZE];
+	char clean[NAME_SIZE], why[KNOWN_WHY_MAX * 4];
 
 	if (!m->bus_ready)
 		return;
 	mcr_utf8_clean(path, clean, sizeof(clean));
 	if (reason)
-		sd_bus_emit_signal(m->bus, BUS_PATH, BUS_INTERFACE, signal, "tss", id, clean, reason);
+		sd_bus_emit_signal(m->bus, BUS_PATH, BUS_INTERFACE, signal, "tss", id, clean,
+				   mcr_utf8_clean(reason, why, sizeof(why)));
 	else
 		sd_bus_emit_signal(m->bus, BUS_PATH, BUS_INTERFACE, signal, "ts", id, clean);
 }

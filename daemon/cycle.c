@@ -15,6 +15,7 @@
 #include "hierarchy.h"
 #include "log.h"
 #include "manager.h"
+#include "pinning.h"
 #include "reap.h"
 #include "util.h"
 
@@ -264,9 +265,7 @@ static void mark_survivors(struct manager *m)
 		zombie_survived(k, z, now);
 		if (!k->pinned || before)
 			continue;
-		log_action(EVENT_PINNED, LOG_INFO, "pinned", z->path, mcr_zombie_pages(z) * sysconf(_SC_PAGESIZE),
-			   zombie_reason(z, true));
-		bus_zombie_pinned(m, z->id, z->path, zombie_reason(z, true));
+		k->untold = true;	/* pinning.c, when it knows by what */
 	}
 }
 
@@ -284,6 +283,7 @@ static void on_reap_end(bool late, void *userdata)
 	} else {
 		m->totals.reaped += gone;
 		mark_survivors(m);
+		pinning_start(m);
 	}
 	end_cycle(m);
 }

@@ -382,6 +382,7 @@ struct manager *manager_free(struct manager *m)
 	direct_stop(m);
 	job_kill(&m->settle_job);
 	job_kill(&m->cycle_job);
+	job_kill(&m->look_job);
 	sd_event_source_unref(m->requests.timer);
 	sd_event_source_unref(m->settle_timer);
 	sd_event_source_unref(m->cycle_timer);
@@ -412,6 +413,7 @@ int manager_run(struct manager *m)
 	log_info("ready");
 	r = sd_event_loop(m->event);
 	sd_notify(0, "STOPPING=1");
+	job_kill(&m->look_job);
 	job_kill(&m->cycle_job);
 	job_kill(&m->settle_job);
 	manager_recover(m);

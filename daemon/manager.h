@@ -74,6 +74,8 @@ struct manager {
 	struct zombie_table zombies;
 	struct churn churn;
 	struct job cycle_job;
+	struct job look_job;		/* at the pins of survivors */
+	uint64_t looking[64];
 	sd_event_source *cycle_timer;
 	bool first_cycle;
 	struct budget budget;		/* of the machine */

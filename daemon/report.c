@@ -42,6 +42,14 @@ static void add_path(struct json_object *o, const char *key, const char *path)
 	add_str(o, key, mcr_utf8_clean(path, clean, sizeof(clean)));
 }
 
+static void add_path_or_null(struct json_object *o, const char *key, const char *path)
+{
+	if (path)
+		add_path(o, key, path);
+	else
+		add_str(o, key, NULL);
+}
+
 static struct json_object *zombie_json(const struct manager *m, const struct mcr_zombie *z, uint64_t now)
 {
 	const struct zombie_times times = cycle_times(m);
@@ -63,7 +71,7 @@ static struct json_object *zombie_json(const struct manager *m, const struct mcr
 	add_str(o, "policy", p ? p->name : NULL);
 	json_object_object_add(o, "due", json_object_new_boolean(k && zombie_is_due(k, &times, now)));
 	json_object_object_add(o, "pinned", json_object_new_boolean(k && k->pinned));
-	add_str(o, "reason", k && k->pinned ? zombie_reason(z, true) : NULL);
+	add_path_or_null(o, "reason", k && k->pinned ? zombie_why(k, z) : NULL);
 	return o;
 }
 

@@ -87,6 +87,11 @@ void zombie_survived(struct known *k, const struct mcr_zombie *z, uint64_t now_n
 	k->tried_ns = now_ns;
 }
 
+const char *zombie_why(const struct known *k, const struct mcr_zombie *z)
+{
+	return *k->why ? k->why : zombie_reason(z, true);
+}
+
 const char *zombie_reason(const struct mcr_zombie *z, bool tried)
 {
 	uint64_t anon = z->lru_pages[MCR_LRU_INACTIVE_ANON] + z->lru_pages[MCR_LRU_ACTIVE_ANON];

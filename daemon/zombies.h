@@ -12,12 +12,19 @@
 struct mcr_census;
 struct mcr_zombie;
 
+/* Longer reasons are cut. */
+#define KNOWN_WHY_MAX 120
+
 struct known {
 	uint64_t id;
 	uint64_t since_ns;	/* removed, or first seen */
 	uint64_t refs;		/* when it was last tried */
 	uint64_t tried_ns;
 	unsigned int tries;	/* rounds that did not rid us of it */
+	uint64_t looked_refs;	/* when its pins were looked at */
+	bool looked;
+	bool untold;		/* pinned, and not yet told of */
+	char why[KNOWN_WHY_MAX];	/* the pin that holds most; "": not known */
 	bool since_exact;
 	bool pinned;
 	bool told_dry;		/* what would be done with it was told of */
@@ -62,6 +69,9 @@ bool zombie_worth_trying(const struct known *k, const struct mcr_zombie *z, cons
 
 /* It was tried and is still there. */
 void zombie_survived(struct known *k, const struct mcr_zombie *z, uint64_t now_ns);
+
+/* Why it is still there: the pin that holds most, or what its counters tell. Lives as long as k, or is static. */
+const char *zombie_why(const struct known *k, const struct mcr_zombie *z);
 
 /* Why it is still there, as far as its counters tell; static. */
 const char *zombie_reason(const struct mcr_zombie *z, bool tried);

@@ -20,7 +20,7 @@ bool mcr_drain_is_empty(const struct mcr_charge *left)
 	return left->file_bytes == 0 && left->anon_bytes == 0 && left->swap_bytes == 0;
 }
 
-static bool swap_is_on(void)
+bool mcr_swap_is_on(void)
 {
 	char meminfo[8192];
 	uint64_t kib;
@@ -90,7 +90,7 @@ int mcr_drain(const struct mcr_drain_opts *o, const struct mcr_drain_item *items
 
 	if (o->sync)
 		mcr_sync_filesystems();
-	if (!key && any_unused(items, n) && swap_is_on())
+	if (!key && any_unused(items, n) && mcr_swap_is_on())
 		r = forbid_swap(o, items, n, &journal);
 	for (size_t i = 0; r == 0 && i < n; i++) {
 		struct mcr_drain_report rep = drain_one(o, &items[i], key);

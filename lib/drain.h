@@ -34,6 +34,9 @@ struct mcr_drain_report {
 	struct mcr_charge left;
 };
 
+/* Is there any swap to reclaim into? */
+bool mcr_swap_is_on(void);
+
 /* Something that another try later may free: page cache that is not tmpfs. */
 bool mcr_drain_worth_retry(const struct mcr_charge *left);
 
