@@ -11,7 +11,7 @@
 /* Zombies that take this part of memory are worth a look, kernel memory as a whole when it takes that. */
 #define ZOMBIE_SHARE 100	/* 1 % */
 #define KERNEL_SHARE 10		/* 10 % */
-#define MIB (1ULL << 20)
+#define MIB ((uint64_t)1 << 20)
 
 void mcr_verdict_meminfo(const char *meminfo, struct mcr_verdict_facts *ret)
 {

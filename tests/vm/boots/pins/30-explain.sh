@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# What people see of it: explain, the reason of what is pinned, who makes zombies, and a verdict.
+# timeout: 400
+. /opt/mcr-tests/lib.sh
+. /opt/mcr-tests/reaper.sh
+. /opt/mcr-tests/pins.sh
+
+pins_setup
+systemctl stop memcg-reaperd
+
+# explains 'TEXT' ARGUMENTS...: TEXT is in what explain says of them.
+explains() {
+	local text=$1 out
+
+	out=$(memcg-reaper explain "${@:2}") || (($? == 5)) || return 1
+	printf '%s\n' "$out"
+	grep -qF -- "$text" <<<"$out"
+}
+# refuses CODE 'TEXT' ARGUMENTS...: with that exit code, and TEXT in its one line.
+refuses() {
+	local code=$1 text=$2 got=0 out
+
+	out=$(memcg-reaper explain "${@:3}" 2>&1 >/dev/null) || got=$?
+	printf 'exit %d: %s\n' "$got" "$out"
+	[[ $got == "$code" && $out == *"$text"* && $(wc -l <<<"$out") == 1 ]]
+}
+
+make told write /dev/shm/told 20480
+ino=$(stat -c %i /dev/shm/told)
+check "a zombie by its name: the file" explains "tmpfs /told (tmpfs on tmpfs, inode $ino)" told
+check "its path" explains "tmpfs /told" /pins/told
+check "its id" explains "tmpfs /told" "$group_id"
+check "what would help" explains "stays as long as the file is there" told
+check "nothing is left unexplained" eval '! memcg-reaper explain told | grep -q unexplained'
+check "and in JSON" eval 'memcg-reaper explain --json told | tr -d " \n" | grep -qF "\"ranges\":[{\"offset\":0,\"bytes\":20480}]"'
+check "all of them, with a sum" eval 'memcg-reaper explain --all | tail -n 1 | grep -q "references explained"'
+check "an id that is no zombie" refuses 1 "no zombie has the id" 4711
+check "a name that is none" refuses 1 "no zombie has the id, name or path 'none'" none
+check "a cgroup in use is no zombie" refuses 1 "no zombie" /system.slice/dbus.service
+check "a cgroup that does not exist" refuses 1 "there is no cgroup" --live /none
+
+# A name with control characters: escaped in text, exact in JSON.
+odd=$'/dev/shm/odd\tn\xc3\xa4me'
+make odd write "$odd" 4096
+check "an odd name is escaped in text" explains 'tmpfs /odd\x09näme' odd
+check "and exact in JSON" eval "memcg-reaper explain --json odd | grep -qF '\"name\":\"/odd\\tnäme\"'"
+rm "$odd"
+
+# What a live cgroup would leave: said before, true afterwards.
+mkdir "$top/live"
+id=$(stat -c %i "$top/live")
+sh -c "echo \$\$ >$top/live/cgroup.procs && exec dd if=/dev/zero of=/dev/shm/live bs=4K count=3 status=none"
+check "a live one: what it would leave" explains "tmpfs /live" --live /pins/live
+check "with the mount point in front" explains "tmpfs /live" --live "$top/live"
+wait_for 10 rmdir "$top/live"
+check "it has left that" explains "tmpfs /live" "$id"
+rm /dev/shm/live
+
+# The daemon: the reason of what stays is its pin, and it is not tried three times in vain.
+mkdir /sys/fs/cgroup/system.slice/stays
+sh -c "echo \$\$ >/sys/fs/cgroup/system.slice/stays/cgroup.procs && exec dd if=/dev/zero of=/run/stays bs=4K count=1 status=none"
+wait_for 10 rmdir /sys/fs/cgroup/system.slice/stays
+swapoff -a
+printf '[Reaper]\nIntervalSec=30s\nGraceSec=1s\n' >/etc/memcg-reaper/reaper.conf
+systemctl start memcg-reaperd
+pinned_by() { journalctl -u memcg-reaperd -o cat --no-pager | grep -q "^pinned /system.slice/stays: .*tmpfs /stays"; }
+check "the journal names the pin" wait_for 60 pinned_by
+check "and so does status" wait_for 10 eval "memcg-reaper status | tee -a /dev/stderr | grep -q 'stays: tmpfs /stays'"
+check_eq "after one round" "$(status since_start rounds)" 1
+rm /run/stays
+
+# Who makes them.
+cat >/run/systemd/system/maker@.service <<'UNIT'
+[Service]
+Type=oneshot
+ExecStart=dd if=/dev/zero of=/var/tmp/maker-%i bs=64K count=1 status=none
+UNIT
+systemctl daemon-reload
+for i in {1..12}; do systemctl start "maker@$i"; done
+check "status says who makes zombies" wait_for 10 eval "memcg-reaper status | tee -a /dev/stderr | grep -q 'maker@\\*.service (template): 12 an hour held'"
+check "and what to do about it" eval "memcg-reaper status | grep 'maker@' | grep -q 'each instance has a cgroup of its own'"
+
+# A verdict.
+check "doctor has a verdict" eval "memcg-reaper doctor | tee -a /dev/stderr | grep -q '^Verdict: '"
+mkdir -p /dev/shm/many "$top/many"
+echo +memory >"$top/many/cgroup.subtree_control"
+/opt/mcr-tests/mcr-load zombies "$top/many" 150 /dev/shm/many >/dev/null
+check "150 zombies are a problem of zombies" eval "memcg-reaper doctor | grep -q '^Verdict: a problem of zombie memcgs: 1[5-9][0-9] '"
+rm -r /dev/shm/many /dev/shm/told
+rm /etc/memcg-reaper/reaper.conf
