@@ -10,7 +10,11 @@
 #include "fileio.h"
 #include "hierarchy.h"
 #include "memcost.h"
+#include "pins.h"
+#include "pinword.h"
 #include "util.h"
+
+#define EXPLAINED_MAX 500
 
 static const char *const lru_names[MCR_LRUS] = {
 	"inactive_anon", "active_anon", "inactive_file", "active_file", "unevictable",
@@ -30,7 +34,22 @@ static struct json_object *known_to_daemon(struct json_object *status, uint64_t 
 	return NULL;
 }
 
-static struct json_object *zombie_json(const struct mcr_zombie *z, struct json_object *known, uint64_t cost)
+/*
+ * The pin that holds most references, in a few words in a static buffer; "" when it cannot be told. Not beyond
+ * EXPLAINED_MAX: who has more zombies than that does not read them one by one.
+ */
+static const char *main_pin(struct mcr_pins_walker *w, const struct mcr_zombie *z, size_t i)
+{
+	static char buf[512];
+	auto_(mcr_pins_freep) struct mcr_pins *p = NULL;
+
+	if (!w || i >= EXPLAINED_MAX || mcr_pins_walk(w, z->id, &p) < 0 || p->n == 0)
+		return "";
+	return mcr_pin_words(&p->pins[0], buf, sizeof(buf));
+}
+
+static struct json_object *zombie_json(const struct mcr_zombie *z, struct json_object *known, uint64_t cost,
+				       const char *pin)
 {
 	struct json_object *o = json_object_new_object(), *lru = json_object_new_object();
 
@@ -52,10 +71,12 @@ static struct json_object *zombie_json(const struct mcr_zombie *z, struct json_o
 	add_u64(o, "kernel_bytes", cost);
 	add_bool(o, "pinned", known && get_bool(known, "pinned"));
 	add_str(o, "reason", known ? get_str(known, "reason") : NULL);
+	add_str(o, "main_pin", *pin ? pin : NULL);
 	return o;
 }
 
-static void print_list_json(const struct mcr_census *c, struct json_object *status, uint64_t cost)
+static void print_list_json(const struct mcr_census *c, struct json_object *status, uint64_t cost,
+			    struct mcr_pins_walker *w)
 {
 	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
 
@@ -63,32 +84,33 @@ static void print_list_json(const struct mcr_census *c, struct json_object *stat
 	add_u64(o, "visited", c->visited);
 	for (size_t i = 0; i < c->n; i++)
 		json_object_array_add(list, zombie_json(&c->zombies[i], known_to_daemon(status, c->zombies[i].id),
-							cost));
+							cost, main_pin(w, &c->zombies[i], i)));
 	json_object_object_add(o, "zombies", list);
 	print_json(o);
 }
 
-static void print_zombie(const struct mcr_zombie *z, struct json_object *known)
+static void print_zombie(const struct mcr_zombie *z, struct json_object *known, const char *pin)
 {
 	uint64_t page = sysconf(_SC_PAGESIZE);
-	const char *reason = known ? get_str(known, "reason") : NULL;
+	bool pinned = known && get_bool(known, "pinned");
 
-	printf("%9" PRIu64 " %7s %6" PRIu64 " %7s %7s %7s  %s%s%s\n", z->id,
+	printf("%9" PRIu64 " %7s %6" PRIu64 " %7s %7s %7s  %s%s%s%s\n", z->id,
 	       known && get(known, "age_seconds") ? human_seconds(get_u64(known, "age_seconds")) : "-", z->refs,
 	       human_bytes((z->lru_pages[MCR_LRU_INACTIVE_FILE] + z->lru_pages[MCR_LRU_ACTIVE_FILE]) * page),
 	       human_bytes((z->lru_pages[MCR_LRU_INACTIVE_ANON] + z->lru_pages[MCR_LRU_ACTIVE_ANON] +
 			    z->lru_pages[MCR_LRU_UNEVICTABLE]) * page),
-	       human_bytes(z->swap_bytes), printable(z->path), reason ? "  pinned: " : "", reason ? reason : "");
+	       human_bytes(z->swap_bytes), printable(z->path), pinned ? "  pinned" : "", *pin ? pinned ? ": " : "  " : "",
+	       printable(pin));
 }
 
-static void print_list(const struct mcr_census *c, struct json_object *status, uint64_t cost)
+static void print_list(const struct mcr_census *c, struct json_object *status, uint64_t cost, struct mcr_pins_walker *w)
 {
 	uint64_t pages = 0;
 
 	if (c->n)
 		printf("%9s %7s %6s %7s %7s %7s  %s\n", "ID", "AGE", "REFS", "CACHE", "SHMEM", "SWAP", "CGROUP");
 	for (size_t i = 0; i < c->n; i++) {
-		print_zombie(&c->zombies[i], known_to_daemon(status, c->zombies[i].id));
+		print_zombie(&c->zombies[i], known_to_daemon(status, c->zombies[i].id), main_pin(w, &c->zombies[i], i));
 		pages += mcr_zombie_pages(&c->zombies[i]);
 	}
 	printf("%zu dying memcgs of %" PRIu64 " hold %s", c->n, c->visited, human_bytes(pages * sysconf(_SC_PAGESIZE)));
@@ -135,6 +157,7 @@ static int list_by_count(const struct mcr_hierarchy *h, bool json, const char *w
 int verb_list(int argc, char **argv)
 {
 	auto_(mcr_census_walker_freep) struct mcr_census_walker *w = NULL;
+	auto_(mcr_pins_walker_freep) struct mcr_pins_walker *pins = NULL;
 	auto_(mcr_hierarchy_freep) struct mcr_hierarchy *h = NULL;
 	auto_(mcr_census_freep) struct mcr_census *c = NULL;
 	struct json_object *status;
@@ -160,10 +183,12 @@ int verb_list(int argc, char **argv)
 	}
 	mcr_memcost_estimate(&cost);
 	status = daemon_status();
+	if (mcr_pins_walker_new(&pins, NULL) == 0)
+		mcr_pins_walker_scan(pins, false);
 	if (f.json)
-		print_list_json(c, status, cost);
+		print_list_json(c, status, cost, pins);
 	else
-		print_list(c, status, cost);
+		print_list(c, status, cost, pins);
 	json_object_put(status);
 	return CLI_OK;
 }
