@@ -10,6 +10,8 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "bpf/pins.h"
 #include "bpf/pins.skel.h"
@@ -20,11 +22,16 @@
 
 #define PORTIONS_MAX (1U << 17)	/* a list that grows as fast as it is walked has no end */
 #define TRIES 3			/* when references come or go meanwhile */
+#define SETTLE_TRIES 25		/* of SETTLE_NSEC, for a removal to take effect */
+#define SETTLE_NSEC 20000000
 
+/* include/linux/cgroup-defs.h */
+#define CSS_ONLINE (1U << 1)
 #define CSS_DYING (1U << 4)
 
 struct mcr_pins_walker {
 	struct pins_bpf *skel;
+	struct bpf_link *files;		/* NULL: the kernel does not list open files to programs */
 	bool scan;
 };
 
@@ -48,6 +55,7 @@ struct mcr_pins_walker *mcr_pins_walker_free(struct mcr_pins_walker *w)
 {
 	if (!w)
 		return NULL;
+	bpf_link__destroy(w->files);
 	pins_bpf__destroy(w->skel);
 	free(w);
 	return NULL;
@@ -65,6 +73,7 @@ static int load(struct mcr_pins_walker *w)
 	r = pins_bpf__load(w->skel);
 	if (r < 0)
 		return r;
+	w->files = bpf_program__attach(w->skel->progs.pins_files);
 	w->skel->bss->state.want_id = 0;
 	r = run(w->skel->progs.pins_find);
 	return r == -ESTALE ? -EPERM : r < 0 ? r : 0;	/* without CAP_SYSLOG, kernel symbols have the address 0 */
@@ -183,36 +192,10 @@ static int add_pages(struct mcr_pins_walker *w, struct mcr_runs *runs, struct mc
 	return ask_names(w, p, p->n - n_asks, asks, n_asks);
 }
 
-static int add_ref(struct mcr_pins *p, const struct pins_ref *ref)
-{
-	static const enum mcr_pin_kind kinds[PINS_REF_KINDS] = {
-		[PINS_REF_CHILD] = MCR_PIN_CHILD, [PINS_REF_WRITEBACK] = MCR_PIN_WRITEBACK,
-		[PINS_REF_CSET] = MCR_PIN_PROCESS, [PINS_REF_MM] = MCR_PIN_MM, [PINS_REF_STOCK] = MCR_PIN_STOCK,
-	};
-	struct mcr_pin pin = { .refs = 1, .count = ref->count };
-
-	if (ref->kind >= PINS_REF_KINDS)
-		return -EPROTO;
-	pin.kind = kinds[ref->kind];
-	pin.pid = ref->pid;
-	pin.cgroup_id = ref->id;
-	if (pin.kind == MCR_PIN_WRITEBACK)
-		memcpy(pin.device, ref->name, sizeof(pin.device));
-	else
-		memcpy(pin.comm, ref->name, sizeof(pin.comm) - 1);
-	if (pin.kind == MCR_PIN_CHILD) {
-		memset(pin.comm, 0, sizeof(pin.comm));
-		pin.name = strndup(ref->name, sizeof(ref->name));
-		if (!pin.name)
-			return -ENOMEM;
-	}
-	return mcr_pins_add(p, &pin);
-}
-
 /* While it is online the id has a reference of its own. */
 static uint64_t swap_entries(const struct pins_state *s)
 {
-	return s->css_flags & CSS_DYING ? s->id_refs : s->id_refs - !!s->id_refs;
+	return s->css_flags & CSS_ONLINE ? s->id_refs - !!s->id_refs : s->id_refs;
 }
 
 static int add_refs(const struct mcr_pins_walker *w, struct mcr_pins *p)
@@ -224,8 +207,11 @@ static int add_refs(const struct mcr_pins_walker *w, struct mcr_pins *p)
 	};
 
 	for (uint32_t i = 0; i < s->n_refs && i < PINS_REFS; i++) {
-		int r = add_ref(p, &w->skel->bss->refs[i]);
+		struct mcr_pin pin;
+		int r = mcr_pin_from_ref(&w->skel->bss->refs[i], &pin);
 
+		if (r == 0)
+			r = mcr_pins_add(p, &pin);
 		if (r < 0)
 			return r;
 	}
@@ -242,57 +228,107 @@ static uint64_t other_refs(const struct pins_state *s)
 	return sum;
 }
 
-/* Finds the memcg and collects its pages. *ret_steady: nothing came or went meanwhile. */
-static int walk_once(struct mcr_pins_walker *w, uint64_t id, struct mcr_runs *runs, struct mcr_pins *p, bool *ret_steady)
+/* The iterator calls the program for each open file, while it is read. */
+static int walk_open_files(struct mcr_pins_walker *w)
 {
+	auto_(closep) int fd = -EBADF;
+	char none[64];
+	ssize_t n;
+
+	if (!w->files)
+		return 0;
+	fd = bpf_iter_create(bpf_link__fd(w->files));
+	if (fd < 0)
+		return -errno;
+	while ((n = read(fd, none, sizeof(none))) > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR)))
+		;
+	return n < 0 ? -errno : 0;
+}
+
+static bool explained(const struct mcr_pins_walker *w, const struct mcr_runs *runs, const struct mcr_pins *p)
+{
+	const struct pins_state *s = &w->skel->bss->state;
+
+	if (!p->dying)
+		return !s->unevictable_pages;
+	return mcr_runs_folios(runs) + other_refs(s) >= p->refs_held;
+}
+
+/*
+ * Right after rmdir the references are not counted in one place yet, then the kernel takes its own back: it has done
+ * both some grace periods later, when the memcg is no longer online.
+ */
+static bool settling(const struct pins_state *s)
+{
+	return s->css_flags & CSS_DYING && (s->css_flags & CSS_ONLINE || s->refs < 0);
+}
+
+static int find(struct mcr_pins_walker *w, uint64_t id, struct mcr_pins *p)
+{
+	const struct timespec pause = { .tv_nsec = SETTLE_NSEC };
 	struct pins_state *s = &w->skel->bss->state;
-	uint64_t unfinished;
-	int r;
 
 	s->want_id = id;
-	r = run(w->skel->progs.pins_find);
-	if (r <= 0)
-		return r < 0 ? r : -ESTALE;
+	s->walk++;
+	for (unsigned int i = 0; i < SETTLE_TRIES; i++) {
+		int r = run(w->skel->progs.pins_find);
+
+		if (r <= 0)
+			return r < 0 ? r : -ESTALE;
+		if (!settling(s))
+			break;
+		nanosleep(&pause, NULL);
+	}
 	p->id = id;
 	p->level = s->level;
 	p->dying = s->css_flags & CSS_DYING;
 	p->refs_held = p->dying && s->refs > 0 ? s->refs : 0;
-	r = walk_lists(w, runs);
-	unfinished = s->unfinished;
-	if (r == 0)
-		r = run(w->skel->progs.pins_refs);
+	p->scanned = false;
+	return 0;
+}
+
+/* From what costs little to what costs much, as long as something is unexplained. */
+static int walk_once(struct mcr_pins_walker *w, uint64_t id, struct mcr_runs *runs, struct mcr_pins *p)
+{
+	struct pins_state *s = &w->skel->bss->state;
+	uint64_t unfinished;
+	int r = find(w, id, p);
+
 	if (r < 0)
 		return r;
-	p->scanned = false;
-	if (w->scan && (mcr_runs_folios(runs) + other_refs(s) < p->refs_held || (!p->dying && s->unevictable_pages))) {
+	r = walk_lists(w, runs);
+	if (r == 0)
+		r = run(w->skel->progs.pins_refs);
+	unfinished = s->unfinished;
+	if (r == 0 && (!explained(w, runs, p) || !p->dying))
+		r = walk_open_files(w);
+	if (r == 0 && w->scan && !explained(w, runs, p)) {
 		r = walk_all_pages(w, runs);
-		if (r < 0)
-			return r;
 		if (r > 0) {
 			p->scanned = true;
 			unfinished = s->unfinished;
-			r = run(w->skel->progs.pins_refs);
-			if (r < 0)
-				return r;
+			r = 0;
 		}
 	}
 	p->pages = s->pages_seen;
 	p->complete = !unfinished;
-	*ret_steady = !p->dying || s->refs == s->refs_after;
-	return 0;
+	return r < 0 ? r : run(w->skel->progs.pins_end);
 }
 
 int mcr_pins_walk(struct mcr_pins_walker *w, uint64_t cgroup_id, struct mcr_pins **ret)
 {
 	auto_(mcr_pins_freep) struct mcr_pins *p = calloc(1, sizeof(*p));
+	const struct pins_state *s = &w->skel->bss->state;
 	struct mcr_runs runs = { .n = 0 };
 	bool steady = false;
 	int r = 0;
 
 	if (!p)
 		return -ENOMEM;
-	for (unsigned int i = 0; i < TRIES && r == 0 && !steady; i++)
-		r = walk_once(w, cgroup_id, &runs, p, &steady);
+	for (unsigned int i = 0; i < TRIES && r == 0 && !steady; i++) {
+		r = walk_once(w, cgroup_id, &runs, p);
+		steady = !p->dying || (!settling(s) && s->refs == s->refs_after);
+	}
 	if (r == 0)
 		r = add_pages(w, &runs, p);
 	if (r == 0)

@@ -36,6 +36,9 @@ enum mcr_pin_kind {
 	MCR_PIN_PROCESS,	/* processes the kernel still counts in; pid and comm of one that was not waited for */
 	MCR_PIN_MM,		/* an address space that has not moved with its process: pid and comm */
 	MCR_PIN_STOCK,		/* charges a CPU keeps ready */
+	MCR_PIN_SOCKET,		/* name: its addresses; pid and comm of one that has it open */
+	MCR_PIN_INOTIFY,	/* a process that watches files: pid and comm */
+	MCR_PIN_FANOTIFY,
 	MCR_PIN_KINDS,
 };
 
@@ -54,7 +57,8 @@ struct mcr_pin {
 
 	/* With a file behind it, else 0 and NULL. */
 	char *name;			/* path within its file system, as far as the kernel has it in memory; of a
-					   memfd its name; of a child the cgroup's. NULL: not known */
+					   memfd its name; of a child the cgroup's; of a
+					   socket its addresses. NULL: not known */
 	bool name_cut;			/* longer than PATH_MAX: the end of it */
 	dev_t dev;			/* what stat() calls st_dev, except on btrfs and overlayfs */
 	dev_t rdev;			/* MCR_PIN_BLOCK_DEVICE: the device */
@@ -114,7 +118,7 @@ static inline void mcr_pins_walker_freep(struct mcr_pins_walker **w)
 void mcr_pins_walker_scan(struct mcr_pins_walker *w, bool allowed);
 
 /*
- * What holds the memcg with this id, dying or live.  0 and *ret (free with mcr_pins_free()); -ESTALE: there is no
- * such memcg (any more); -ENOMEM, or what the kernel said.
+ * What holds the memcg with this id, dying or live; waits up to half a second for a removal that has just begun.
+ * 0 and *ret (free with mcr_pins_free()); -ESTALE: there is no such memcg (any more); -ENOMEM, or what the kernel said.
  */
 int mcr_pins_walk(struct mcr_pins_walker *w, uint64_t cgroup_id, struct mcr_pins **ret);

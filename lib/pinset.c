@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "pinset.h"
 
+#include <arpa/inet.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/sysmacros.h>
 
 #include "util.h"
@@ -36,6 +38,9 @@ static const char *const kind_names[MCR_PIN_KINDS] = {
 	[MCR_PIN_PROCESS] = "process",
 	[MCR_PIN_MM] = "mm",
 	[MCR_PIN_STOCK] = "stock",
+	[MCR_PIN_SOCKET] = "socket",
+	[MCR_PIN_INOTIFY] = "inotify",
+	[MCR_PIN_FANOTIFY] = "fanotify",
 };
 
 const char *mcr_pin_kind_name(enum mcr_pin_kind kind)
@@ -299,7 +304,95 @@ int mcr_pin_name(struct mcr_pin *pin, const struct pins_answer *a, const char *n
 	return pin->name ? 0 : -ENOMEM;
 }
 
-/* Private memory by process, so that its pins are neighbours; nothing else changes places. */
+#define END_BYTES (INET6_ADDRSTRLEN + 16)
+
+static void name_end(char *to, int family, const uint8_t *address, uint16_t port)
+{
+	char text[INET6_ADDRSTRLEN] = "";
+
+	inet_ntop(family, address, text, sizeof(text));
+	if (family == AF_INET6)
+		snprintf(to, END_BYTES, "[%s]:%u", text, port);
+	else
+		snprintf(to, END_BYTES, "%s:%u", text, port);
+}
+
+/* "tcp 127.0.0.1:80 -> 127.0.0.1:40000"; the other end only where there is one. */
+static char *name_inet(const struct pins_ref *ref)
+{
+	char protocol[16], local[END_BYTES], remote[END_BYTES] = "", *name;
+
+	if (ref->protocol == IPPROTO_TCP || ref->protocol == IPPROTO_UDP)
+		snprintf(protocol, sizeof(protocol), "%s", ref->protocol == IPPROTO_TCP ? "tcp" : "udp");
+	else
+		snprintf(protocol, sizeof(protocol), "protocol %u", ref->protocol);
+	name_end(local, ref->family, ref->local, ref->local_port);
+	if (ref->remote_port)
+		name_end(remote, ref->family, ref->remote, ref->remote_port);
+	if (asprintf(&name, "%s %s%s%s", protocol, local, remote[0] ? " -> " : "", remote) < 0)
+		return NULL;
+	return name;
+}
+
+/* "unix /run/x", "unix @abstract", "unix". */
+static char *name_unix(const struct pins_ref *ref)
+{
+	bool abstract = ref->name_len && !ref->name[0];
+	size_t len = ref->name_len < sizeof(ref->name) ? ref->name_len : sizeof(ref->name);
+	char *name;
+
+	if (!len)
+		return strdup("unix");
+	if (asprintf(&name, "unix %s%.*s", abstract ? "@" : "", (int)(len - abstract), ref->name + abstract) < 0)
+		return NULL;
+	return name;
+}
+
+static char *name_socket(const struct pins_ref *ref)
+{
+	char *name;
+
+	switch (ref->family) {
+	case AF_UNIX:
+		return name_unix(ref);
+	case AF_INET:
+	case AF_INET6:
+		return name_inet(ref);
+	}
+	return asprintf(&name, "family %u", ref->family) < 0 ? NULL : name;
+}
+
+int mcr_pin_from_ref(const struct pins_ref *ref, struct mcr_pin *ret)
+{
+	static const enum mcr_pin_kind kinds[PINS_REF_KINDS] = {
+		[PINS_REF_CHILD] = MCR_PIN_CHILD, [PINS_REF_WRITEBACK] = MCR_PIN_WRITEBACK,
+		[PINS_REF_CSET] = MCR_PIN_PROCESS, [PINS_REF_MM] = MCR_PIN_MM, [PINS_REF_STOCK] = MCR_PIN_STOCK,
+		[PINS_REF_SOCKET] = MCR_PIN_SOCKET, [PINS_REF_INOTIFY] = MCR_PIN_INOTIFY,
+		[PINS_REF_FANOTIFY] = MCR_PIN_FANOTIFY,
+	};
+	struct mcr_pin pin = { .refs = 1, .count = ref->count, .pid = ref->pid, .cgroup_id = ref->id };
+
+	if (ref->kind >= PINS_REF_KINDS)
+		return -EPROTO;
+	pin.kind = kinds[ref->kind];
+	memcpy(pin.comm, ref->comm, sizeof(pin.comm) - 1);
+	if (pin.kind == MCR_PIN_WRITEBACK)
+		memcpy(pin.device, ref->name, sizeof(pin.device) - 1);
+	if (pin.kind == MCR_PIN_CHILD)
+		pin.name = strndup(ref->name, sizeof(ref->name));
+	else if (pin.kind == MCR_PIN_SOCKET)
+		pin.name = name_socket(ref);
+	if ((pin.kind == MCR_PIN_CHILD || pin.kind == MCR_PIN_SOCKET) && !pin.name)
+		return -ENOMEM;
+	*ret = pin;
+	return 0;
+}
+
+static bool is_private(const struct mcr_pin *p)
+{
+	return p->kind == MCR_PIN_ANON || p->kind == MCR_PIN_KSM;
+}
+
 static int by_owner(const void *a, const void *b)
 {
 	const struct mcr_pin *x = a, *y = b;
@@ -320,24 +413,17 @@ static int by_refs(const void *a, const void *b)
 	return (x->ino > y->ino) - (x->ino < y->ino);
 }
 
-static bool same_owner(const struct mcr_pin *x, const struct mcr_pin *y)
+/* Of neighbours with the same owner one stays; the number of those left. */
+static size_t merge_owners(struct mcr_pin *pins, size_t n)
 {
-	return x->kind == y->kind && (x->kind == MCR_PIN_ANON || x->kind == MCR_PIN_KSM) && x->pid == y->pid;
-}
+	size_t last = 0;
 
-void mcr_pins_order(struct mcr_pins *p)
-{
-	size_t n = 0;
+	for (size_t i = 1; i < n; i++) {
+		struct mcr_pin *to = &pins[last];
+		const struct mcr_pin *from = &pins[i];
 
-	if (!p->n)
-		return;
-	qsort(p->pins, p->n, sizeof(*p->pins), by_owner);
-	for (size_t i = 1; i < p->n; i++) {
-		struct mcr_pin *to = &p->pins[n];
-		const struct mcr_pin *from = &p->pins[i];
-
-		if (!same_owner(to, from)) {
-			p->pins[++n] = *from;
+		if (by_owner(to, from) != 0) {
+			pins[++last] = *from;
 			continue;
 		}
 		to->refs += from->refs;
@@ -347,6 +433,25 @@ void mcr_pins_order(struct mcr_pins *p)
 		to->locked |= from->locked;
 		to->large |= from->large;
 	}
-	p->n = n + 1;
-	qsort(p->pins, p->n, sizeof(*p->pins), by_refs);
+	return n ? last + 1 : 0;
+}
+
+void mcr_pins_order(struct mcr_pins *p)
+{
+	size_t others = 0;
+
+	/* Private memory to the end, where it is sorted by process. */
+	for (size_t i = 0; i < p->n; i++) {
+		struct mcr_pin pin = p->pins[i];
+
+		if (is_private(&pin))
+			continue;
+		p->pins[i] = p->pins[others];
+		p->pins[others++] = pin;
+	}
+	if (p->n > others)
+		qsort(p->pins + others, p->n - others, sizeof(*p->pins), by_owner);
+	p->n = others + merge_owners(p->pins + others, p->n - others);
+	if (p->n)
+		qsort(p->pins, p->n, sizeof(*p->pins), by_refs);
 }

@@ -34,6 +34,9 @@ int mcr_pin_sum(const struct pins_run *run, size_t n, uint64_t page_size, struct
  */
 int mcr_pin_name(struct mcr_pin *pin, const struct pins_answer *a, const char *names, size_t names_bytes);
 
+/* A pin that is no page; the caller frees its name. 0, -ENOMEM or -EPROTO. */
+int mcr_pin_from_ref(const struct pins_ref *ref, struct mcr_pin *ret);
+
 /* Puts private memory of one process together, and the largest first. */
 void mcr_pins_order(struct mcr_pins *p);
 

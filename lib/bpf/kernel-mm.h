@@ -163,3 +163,59 @@ struct mem_cgroup___refs {
 	struct mem_cgroup_id id;
 	struct lru_gen_mm_list mm_list;
 } MCR_CORE;
+
+/* ---- Open files ---- */
+
+struct sock_common {
+	unsigned short skc_family;
+	__u32 skc_daddr;
+	__u32 skc_rcv_saddr;
+	__u16 skc_dport;
+	__u16 skc_num;
+} MCR_CORE;
+
+struct sock {
+	struct sock_common __sk_common;
+	__u16 sk_protocol;
+	struct mem_cgroup *sk_memcg;
+} MCR_CORE;
+
+struct in6_addr {
+	__u8 s6[16];
+};
+
+struct sock_common___v6 {
+	struct in6_addr skc_v6_daddr;
+	struct in6_addr skc_v6_rcv_saddr;
+} MCR_CORE;
+
+struct sockaddr_un {
+	char sun_path[108];
+} MCR_CORE;
+
+struct unix_address {
+	int len;
+	struct sockaddr_un name[1];
+} MCR_CORE;
+
+struct unix_sock {
+	struct unix_address *addr;
+} MCR_CORE;
+
+struct socket {
+	struct sock *sk;
+} MCR_CORE;
+
+struct fsnotify_group {
+	struct mem_cgroup *memcg;
+} MCR_CORE;
+
+struct file {
+	const void *f_op;
+	void *private_data;
+} MCR_CORE;
+
+struct bpf_iter__task_file {
+	struct task_struct *task;
+	struct file *file;
+} MCR_CORE;

@@ -125,7 +125,17 @@ struct qstr {
 	const unsigned char *name;
 } MCR_CORE;
 
+/* Inside of a type that may have a lock with it. */
+struct seqcount {
+	unsigned int sequence;
+} MCR_CORE;
+
+struct seqcount_spinlock {
+	struct seqcount seqcount;
+} MCR_CORE;
+
 struct dentry {
+	struct seqcount_spinlock d_seq;
 	struct dentry *d_parent;
 	struct qstr d_name;
 	struct inode *d_inode;

@@ -396,7 +396,6 @@ int pins_begin(void *ctx)
 
 static __u32 ask;		/* the one in hand */
 static __u64 dentry;		/* 0: nothing read yet of this one */
-static __u64 dentry_root;
 static __u32 path_len;
 
 static __always_inline bool page_is_there(const struct pins_ask *q)
@@ -452,32 +451,55 @@ static __always_inline void read_owner(const struct pins_ask *q, struct pins_ans
 	bpf_probe_read_kernel_str(a->comm, sizeof(a->comm), &owner->comm);
 }
 
+/* The one the last inode was of; most are of the same. */
+static __u64 sb_known;
+static __u64 sb_root;
+static struct pins_answer sb_answer;
+
+static __always_inline bool read_sb(__u64 sb)
+{
+	__u64 copy[SNAP_WORDS];
+	struct file_system_type *type;
+	const char *name;
+
+	if (sb == sb_known)
+		return true;
+	sb_known = 0;
+	if (!snap(copy, SNAP_BYTES(struct super_block, s_root), (void *)sb))
+		return false;
+	sb_answer.dev = SNAP_FIELD(copy, struct super_block, s_dev);
+	sb_answer.magic = SNAP_FIELD(copy, struct super_block, s_magic);
+	sb_root = (__u64)SNAP_FIELD(copy, struct super_block, s_root);
+	type = SNAP_FIELD(copy, struct super_block, s_type);
+	bpf_probe_read_kernel_str(sb_answer.sb_id, sizeof(sb_answer.sb_id), (void *)(sb + OFF(struct super_block, s_id)));
+	sb_answer.fstype[0] = 0;
+	if (read_word((__u64 *)&name, (__u64)&type->name))
+		bpf_probe_read_kernel_str(sb_answer.fstype, sizeof(sb_answer.fstype), name);
+	sb_known = sb;
+	return true;
+}
+
+/* Whether there is a name to read, too. */
 static __always_inline bool read_inode(const struct pins_ask *q, struct pins_answer *a)
 {
 	struct address_space *as = (void *)q->mapping;
-	struct super_block *sb;
-	struct inode *inode;
-	struct file_system_type *type;
-	const char *name;
-	__u16 mode = 0;
-	__u64 alias;
+	__u64 copy[SNAP_WORDS], inode, alias;
 
-	if (!read_word((__u64 *)&inode, (__u64)&as->host) || !read_word((__u64 *)&sb, (__u64)&inode->i_sb) ||
-	    !read_word((__u64 *)&type, (__u64)&sb->s_type))
+	if (!read_word(&inode, (__u64)&as->host) || !snap(copy, SNAP_BYTES(struct inode, i_size), (void *)inode) ||
+	    !read_sb((__u64)SNAP_FIELD(copy, struct inode, i_sb))) {
+		a->flags |= PINS_STALE;
 		return false;
-	bpf_probe_read_kernel(&a->ino, 8, &inode->i_ino);
-	bpf_probe_read_kernel(&a->size, 8, &inode->i_size);
-	bpf_probe_read_kernel(&a->nlink, 4, &inode->i_nlink);
-	bpf_probe_read_kernel(&mode, 2, &inode->i_mode);
-	bpf_probe_read_kernel(&a->rdev, 4, &inode->i_rdev);
-	a->mode = mode;
-	bpf_probe_read_kernel(&a->dev, 4, &sb->s_dev);
-	bpf_probe_read_kernel(&a->magic, 8, &sb->s_magic);
-	bpf_probe_read_kernel_str(a->sb_id, sizeof(a->sb_id), &sb->s_id);
-	if (!bpf_probe_read_kernel(&name, 8, &type->name))
-		bpf_probe_read_kernel_str(a->fstype, sizeof(a->fstype), name);
-	bpf_probe_read_kernel(&dentry_root, 8, &sb->s_root);
-	if (!read_word(&alias, (__u64)&inode->i_dentry.first) || !alias) {
+	}
+	a->ino = SNAP_FIELD(copy, struct inode, i_ino);
+	a->size = SNAP_FIELD(copy, struct inode, i_size);
+	a->nlink = SNAP_FIELD(copy, struct inode, i_nlink);
+	a->mode = SNAP_FIELD(copy, struct inode, i_mode);
+	a->rdev = SNAP_FIELD(copy, struct inode, i_rdev);
+	a->dev = sb_answer.dev;
+	a->magic = sb_answer.magic;
+	__builtin_memcpy(a->fstype, sb_answer.fstype, sizeof(a->fstype));
+	__builtin_memcpy(a->sb_id, sb_answer.sb_id, sizeof(a->sb_id));
+	if (!read_word(&alias, inode + OFF(struct inode, i_dentry.first)) || !alias) {
 		a->flags |= PINS_NAMELESS;
 		return false;
 	}
@@ -485,13 +507,28 @@ static __always_inline bool read_inode(const struct pins_ask *q, struct pins_ans
 	return true;
 }
 
+/* Half a path would be a false one. */
+static __always_inline long nameless(const struct pins_ask *q, struct pins_answer *a)
+{
+	a->flags |= PINS_NAMELESS;
+	return answered(q, a);
+}
+
+static __always_inline __u32 dentry_seq(void)
+{
+	__u32 seq = 1;
+
+	bpf_probe_read_kernel(&seq, 4, (void *)(dentry + OFF(struct dentry, d_seq.seqcount.sequence)));
+	return seq;
+}
+
 /* One mapping, or one component of its path, a step. */
 static long name_step(__u32 i, void *ctx)
 {
-	__u64 parent, name;
+	__u64 copy[SNAP_WORDS], parent, name;
 	struct pins_answer *a;
 	struct pins_ask *q;
-	__u32 at;
+	__u32 at, seq;
 	long len;
 
 	if (ask >= state.n_asks || ask >= PINS_ASKS) {
@@ -514,11 +551,13 @@ static long name_step(__u32 i, void *ctx)
 		}
 		return read_inode(q, a) ? 0 : answered(q, a);
 	}
-	if (dentry == dentry_root)
+	if (dentry == sb_root)
 		return answered(q, a);
-	if (!read_word(&parent, dentry + OFF(struct dentry, d_parent)) ||
-	    !read_word(&name, dentry + OFF(struct dentry, d_name.name)))
-		return answered(q, a);
+	if (!snap(copy, SNAP_BYTES(struct dentry, d_name), (void *)dentry))
+		return nameless(q, a);
+	seq = SNAP_FIELD(copy, struct dentry, d_seq.seqcount.sequence);
+	parent = (__u64)SNAP_FIELD(copy, struct dentry, d_parent);
+	name = (__u64)SNAP_FIELD(copy, struct dentry, d_name.name);
 	if (path_len >= PINS_PATH_MAX - 256) {
 		a->flags |= PINS_CUT;
 		return answered(q, a);
@@ -528,7 +567,9 @@ static long name_step(__u32 i, void *ctx)
 		return 1;
 	len = bpf_probe_read_kernel_str(&names[at], 256, (void *)name);
 	if (len < 1 || len > 256)
-		return answered(q, a);
+		return nameless(q, a);
+	if (seq & 1 || seq != dentry_seq())
+		return 0;	/* it is being renamed: read it again */
 	state.names_used = at + len;
 	path_len += len;
 	if (parent == dentry) {
@@ -543,6 +584,7 @@ SEC("raw_tp")
 int pins_names(void *ctx)
 {
 	state.names_used = state.done = 0;
+	sb_known = 0;
 	ask = path_len = 0;
 	dentry = 0;
 	if (!still_there())
@@ -620,7 +662,7 @@ static __always_inline struct pins_ref *new_ref(__u32 kind)
 {
 	struct pins_ref *r = &refs[state.n_refs & (PINS_REFS - 1)];
 
-	state.refs_by_kind[kind & 7]++;
+	state.refs_by_kind[kind & 15]++;
 	if (state.n_refs >= PINS_REFS)
 		return NULL;
 	__builtin_memset(r, 0, sizeof(*r));
@@ -634,7 +676,7 @@ static __always_inline void name_task(struct pins_ref *r, __u64 task)
 	struct task_struct *t = (void *)task;
 
 	bpf_probe_read_kernel(&r->pid, 4, &t->tgid);
-	bpf_probe_read_kernel_str(r->name, 16, &t->comm);
+	bpf_probe_read_kernel_str(r->comm, sizeof(r->comm), &t->comm);
 }
 
 static __always_inline void one_child(__u64 at)
@@ -781,6 +823,122 @@ int pins_refs(void *ctx)
 	}
 	if (bpf_core_field_exists(struct memcg_stock_pcp, cached) && &memcg_stock)
 		bpf_loop(nr_cpus, stock_step, NULL, 0);
+	return 0;
+}
+
+/* Whether anything came or went meanwhile. */
+SEC("raw_tp")
+int pins_end(void *ctx)
+{
+	if (!still_there())
+		return -1;
 	state.refs_after = read_refs();
+	return 0;
+}
+
+/* ---- Open files of all processes: sockets, and those who watch files ---- */
+
+extern const void socket_file_ops __ksym __weak;
+extern const void inotify_fops __ksym __weak;
+extern const void fanotify_fops __ksym __weak;
+
+struct seen_key {
+	__u64 object;
+	__u64 walk;
+};
+
+/* What several descriptors lead to is one reference. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct seen_key);
+	__type(value, __u8);
+} seen SEC(".maps");
+
+static __always_inline struct pins_ref *file_ref(__u32 kind, __u64 object, __u64 task)
+{
+	struct seen_key key = { .object = object, .walk = state.walk };
+	struct pins_ref *r;
+	__u8 yes = 1;
+
+	if (bpf_map_update_elem(&seen, &key, &yes, BPF_NOEXIST))
+		return NULL;
+	r = new_ref(kind);
+	if (r)
+		name_task(r, task);
+	return r;
+}
+
+#define FAMILY_UNIX 1
+#define FAMILY_INET 2
+#define FAMILY_INET6 10
+#define IN_COMMON(field) (OFF(struct sock, __sk_common) + OFF(struct sock_common, field))
+#define IN_COMMON6(field) (OFF(struct sock, __sk_common) + OFF(struct sock_common___v6, field))
+
+static __always_inline void read_unix_name(struct pins_ref *r, __u64 sk)
+{
+	struct unix_address *addr;
+	__u32 len = 0;
+
+	if (!read_word((__u64 *)&addr, (__u64)&((struct unix_sock *)sk)->addr) || !addr)
+		return;
+	bpf_probe_read_kernel(&len, 4, &addr->len);
+	if (len < 2)
+		return;
+	len -= 2;		/* without the family */
+	r->name_len = len < sizeof(r->name) ? len : sizeof(r->name);
+	bpf_probe_read_kernel(r->name, sizeof(r->name), &addr->name[0].sun_path);
+}
+
+static __always_inline void read_addresses(struct pins_ref *r, __u64 sk)
+{
+	__u16 port = 0;
+
+	bpf_probe_read_kernel(&r->family, 2, (void *)(sk + IN_COMMON(skc_family)));
+	bpf_probe_read_kernel(&r->protocol, 2, &((struct sock *)sk)->sk_protocol);
+	if (r->family == FAMILY_UNIX) {
+		read_unix_name(r, sk);
+		return;
+	}
+	if (r->family == FAMILY_INET) {
+		bpf_probe_read_kernel(r->local, 4, (void *)(sk + IN_COMMON(skc_rcv_saddr)));
+		bpf_probe_read_kernel(r->remote, 4, (void *)(sk + IN_COMMON(skc_daddr)));
+	} else if (r->family == FAMILY_INET6) {
+		bpf_probe_read_kernel(r->local, 16, (void *)(sk + IN_COMMON6(skc_v6_rcv_saddr)));
+		bpf_probe_read_kernel(r->remote, 16, (void *)(sk + IN_COMMON6(skc_v6_daddr)));
+	} else {
+		return;
+	}
+	bpf_probe_read_kernel(&r->local_port, 2, (void *)(sk + IN_COMMON(skc_num)));
+	bpf_probe_read_kernel(&port, 2, (void *)(sk + IN_COMMON(skc_dport)));
+	r->remote_port = port << 8 | port >> 8;
+}
+
+SEC("iter/task_file")
+int pins_files(struct bpf_iter__task_file *ctx)
+{
+	__u64 task = (__u64)ctx->task, ops, object, owner, sk;
+	struct file *file = ctx->file;
+	struct pins_ref *r;
+
+	if (!task || !file || !memcg)
+		return 0;
+	ops = (__u64)file->f_op;
+	object = (__u64)file->private_data;
+	if (!object)
+		return 0;
+	if (&socket_file_ops && ops == (__u64)&socket_file_ops) {
+		if (!read_word(&sk, object + OFF(struct socket, sk)) || !sk ||
+		    !read_word(&owner, sk + OFF(struct sock, sk_memcg)) || owner != memcg)
+			return 0;
+		r = file_ref(PINS_REF_SOCKET, sk, task);
+		if (r)
+			read_addresses(r, sk);
+		return 0;
+	}
+	if ((&inotify_fops && ops == (__u64)&inotify_fops) || (&fanotify_fops && ops == (__u64)&fanotify_fops)) {
+		if (read_word(&owner, object + OFF(struct fsnotify_group, memcg)) && owner == memcg)
+			file_ref(&inotify_fops && ops == (__u64)&inotify_fops ? PINS_REF_INOTIFY : PINS_REF_FANOTIFY, object, task);
+	}
 	return 0;
 }

@@ -75,9 +75,12 @@ _Static_assert(sizeof(struct pins_answer) == 120, "record layout is shared with 
 enum pins_ref_kind {
 	PINS_REF_CHILD,		/* id, name, count: 1 if dying */
 	PINS_REF_WRITEBACK,	/* name: the backing device */
-	PINS_REF_CSET,		/* pid and name of a process that ended and was not waited for; count: live ones */
-	PINS_REF_MM,		/* pid and name of the owner of an address space */
+	PINS_REF_CSET,		/* pid and comm of a process that ended and was not waited for; count: live ones */
+	PINS_REF_MM,		/* pid and comm of the owner of an address space */
 	PINS_REF_STOCK,		/* count: the CPU */
+	PINS_REF_SOCKET,	/* pid and comm of a process that has it open, addresses; name: of a local socket */
+	PINS_REF_INOTIFY,	/* pid and comm */
+	PINS_REF_FANOTIFY,
 	PINS_REF_KINDS,
 };
 
@@ -86,13 +89,22 @@ struct pins_ref {
 	__u32 pid;
 	__u64 id;
 	__u64 count;
-	char name[64];
+	char comm[16];
+	char name[108];
+	__u16 family;
+	__u16 protocol;
+	__u16 local_port;	/* host byte order */
+	__u16 remote_port;
+	__u8 local[16];
+	__u8 remote[16];
+	__u32 name_len;
 };
-_Static_assert(sizeof(struct pins_ref) == 88, "record layout is shared with user space");
+_Static_assert(sizeof(struct pins_ref) == 192, "record layout is shared with user space");
 
 /* About the memcg itself, and how the walk went. */
 struct pins_state {
 	__u64 want_id;		/* in */
+	__u64 walk;		/* in: another number for each */
 	__s64 refs;
 	__s64 refs_after;
 	__u64 usage_pages;
@@ -107,7 +119,7 @@ struct pins_state {
 	__u32 n_asks;
 	__u32 names_used;
 	__u32 n_refs;
-	__u32 refs_by_kind[8];	/* by enum pins_ref_kind */
+	__u32 refs_by_kind[16];	/* by enum pins_ref_kind */
 	__u32 done;		/* nothing is left for a further portion */
 	__u32 unfinished;
 	__u32 restarts;

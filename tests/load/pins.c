@@ -10,20 +10,27 @@
  *	mcr-pin CGROUP anon LEN OTHER		private memory of a process that moves to the cgroup OTHER and waits
  *	mcr-pin CGROUP huge LEN OTHER		the same in huge pages
  *	mcr-pin CGROUP lock PATH LEN OTHER	maps and locks a file, moves, waits
+ *	mcr-pin CGROUP tcp PORT OTHER		a listening socket on the loopback device, moves, waits
+ *	mcr-pin CGROUP unix PATH OTHER		the same with a local socket
+ *	mcr-pin CGROUP inotify PATH OTHER	watches it, moves, waits
  *	mcr-pin CGROUP defunct			a process that has ended; its parent waits, but not for it
  *
  * Prints "ready PID" when all is done (the process that waits), or "ready SHMID".
  */
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include "util.h"
@@ -182,6 +189,42 @@ static int lock(const char *dir, const char *path, size_t len, const char *other
 	return 0;
 }
 
+static int listen_tcp(const char *port)
+{
+	struct sockaddr_in a = {
+		.sin_family = AF_INET, .sin_port = htons(atoi(port)), .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return bind(fd, (struct sockaddr *)&a, sizeof(a)) || listen(fd, 1);
+}
+
+static int listen_unix(const char *path)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	strncpy(a.sun_path, path, sizeof(a.sun_path) - 1);
+	return bind(fd, (struct sockaddr *)&a, sizeof(a)) || listen(fd, 1);
+}
+
+/* What stays open when its process moves. */
+static int open_and_move(const char *dir, const char *kind, const char *arg, const char *other)
+{
+	if (start_in(dir) == 0) {
+		int failed = strcmp(kind, "tcp") == 0  ? listen_tcp(arg) :
+			     strcmp(kind, "unix") == 0 ? listen_unix(arg) :
+							 inotify_add_watch(inotify_init1(IN_CLOEXEC), arg, IN_MODIFY) < 0;
+
+		if (failed)
+			die(kind);
+		move_to(other);
+		_exit(ready_and_wait());
+	}
+	wait(NULL);
+	return 0;
+}
+
 static int defunct(const char *dir)
 {
 	pid_t pid = start_in(dir);
@@ -228,8 +271,10 @@ int main(int argc, char **argv)
 		return anon(dir, strtoul(argv[3], NULL, 0), argv[4], kind[0] == 'h');
 	if (argc == 6 && strcmp(kind, "lock") == 0)
 		return lock(dir, argv[3], strtoul(argv[4], NULL, 0), argv[5]);
+	if (argc == 5 && (strcmp(kind, "tcp") == 0 || strcmp(kind, "unix") == 0 || strcmp(kind, "inotify") == 0))
+		return open_and_move(dir, kind, argv[3], argv[4]);
 	if (argc == 3 && strcmp(kind, "defunct") == 0)
 		return defunct(dir);
-	fputs("usage: mcr-pin CGROUP file|write|memfd|sysv|shared|anon|huge|lock|defunct ...\n", stderr);
+	fputs("usage: mcr-pin CGROUP file|write|memfd|sysv|shared|anon|huge|lock|tcp|unix|inotify|defunct ...\n", stderr);
 	return 2;
 }

@@ -40,10 +40,12 @@ pin_dirty() {
 	local file=$data/dirty
 
 	rm -f $file
+	echo 60000 >/proc/sys/vm/dirty_writeback_centisecs
 	make dirty write $file 32768
 	walk "$group_id"
 	check_pin "dirty page cache" "$(pin_of file "ino=$(stat -c %i $file) ")" refs=8 bytes=32768 dirty=32768 ranges=0+32768
 	check_explained "dirty page cache"
+	echo 500 >/proc/sys/vm/dirty_writeback_centisecs
 }
 
 pin_tmpfs() {
@@ -158,6 +160,31 @@ pin_process() {
 	unmake
 }
 
+pin_tcp() {
+	ip link set lo up 2>/dev/null || true
+	make tcp tcp 4711 $elsewhere
+	check_explained "TCP socket"
+	check_pin "TCP socket" "$(pin_of socket "pid=$answer ")" refs=1 comm=mcr-pin name=tcp
+	check "TCP socket: its address" grep -q 'kind=socket .*name=tcp 127.0.0.1:4711$' $dump_file
+	unmake
+}
+
+pin_unix() {
+	make unix unix /run/pinned.sock $elsewhere
+	check_explained "local socket"
+	check_pin "local socket" "$(pin_of socket "pid=$answer ")" refs=1 comm=mcr-pin
+	check "local socket: its address" grep -q 'kind=socket .*name=unix /run/pinned.sock$' $dump_file
+	unmake
+	rm /run/pinned.sock
+}
+
+pin_inotify() {
+	make inotify inotify /etc $elsewhere
+	check_explained "inotify"
+	check_pin "inotify" "$(pin_of inotify)" refs=1 pid="$answer" comm=mcr-pin
+	unmake
+}
+
 pin_live() {
 	mkdir $top/live
 	/opt/mcr-tests/mcr-pin $top/live write /dev/shm/live 8192
@@ -185,7 +212,7 @@ every_class() {
 	local class
 
 	for class in file deleted_file dirty tmpfs memfd sysv shared anon huge huge_tmpfs block_device locked writeback child \
-		process live swapped; do
+		process tcp unix inotify live swapped; do
 		"pin_$class"
 	done
 }
