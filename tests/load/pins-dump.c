@@ -2,8 +2,8 @@
 /*
  * What pins memcgs, as lines of key=value for scenarios; the name comes last, as it is.
  *
- *	mcr-pins-dump [--no-scan] ID...	those with these ids
- *	mcr-pins-dump [--no-scan] --all	every dying one, and the sum
+ *	mcr-pins-dump [--no-scan] [--users] ID...	those with these ids
+ *	mcr-pins-dump [--no-scan] [--users] --all	every dying one, and the sum
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,9 +13,11 @@
 #include "census.h"
 #include "fileio.h"
 #include "pins.h"
+#include "users.h"
 #include "util.h"
 
 static uint64_t held, explained;
+static bool show_users;
 
 static void print_pin(const struct mcr_pin *p)
 {
@@ -42,6 +44,21 @@ static void print_pin(const struct mcr_pin *p)
 	printf("%s%s\n", p->name ? " name=" : "", p->name ? p->name : "");
 }
 
+static int print_users(const struct mcr_pins *p)
+{
+	auto_(mcr_users_freep) struct mcr_users *u = NULL;
+	int r = mcr_users_find("/proc", p, &u);
+
+	for (size_t i = 0; r == 0 && i < u->n; i++) {
+		const struct mcr_user *user = &u->users[i];
+
+		printf("user kind=%s ino=%" PRIu64 " pid=%d comm=%s mapped=%" PRIu64 " fds=%u cgroup=%s\n",
+		       mcr_pin_kind_name(p->pins[user->pin].kind), p->pins[user->pin].ino, user->pid, user->comm,
+		       user->mapped_bytes, user->fds, user->cgroup ? user->cgroup : "-");
+	}
+	return r;
+}
+
 static int dump(struct mcr_pins_walker *w, uint64_t id, const char *path)
 {
 	auto_(mcr_pins_freep) struct mcr_pins *p = NULL;
@@ -57,7 +74,7 @@ static int dump(struct mcr_pins_walker *w, uint64_t id, const char *path)
 		print_pin(&p->pins[i]);
 	held += p->refs_held;
 	explained += p->refs_explained;
-	return 0;
+	return show_users ? print_users(p) : 0;
 }
 
 static int dump_all(struct mcr_pins_walker *w)
@@ -91,6 +108,8 @@ int main(int argc, char **argv)
 
 		if (strcmp(argv[i], "--no-scan") == 0)
 			mcr_pins_walker_scan(w, false);
+		else if (strcmp(argv[i], "--users") == 0)
+			show_users = true;
 		else if (strcmp(argv[i], "--all") == 0)
 			r = dump_all(w);
 		else if (mcr_parse_u64(argv[i], &id) == 0)

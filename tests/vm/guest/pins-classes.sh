@@ -20,6 +20,9 @@ pin_file() {
 	check_explained "page cache"
 	check_pin "page cache" "$(pin_of file "ino=$(stat -c %i $file) ")" refs=4 bytes=16384 dirty=0 mapped=0 nlink=1 \
 		dev="$root_device" size=262144 fstype=ext4 ranges=8192+12288,65536+4096 name=$file
+	walk --users "$group_id"
+	check_eq "page cache: who has it open" "$(grep -o "^user .*ino=$(stat -c %i $file) pid=[0-9]* comm=sleep mapped=0 fds=1 " $dump_file |
+		grep -o 'pid=[0-9]*')" pid=$reader
 	kill $reader
 }
 
@@ -74,6 +77,8 @@ pin_shared() {
 	make shared shared 49152
 	check_explained "shared anonymous memory"
 	check_pin "shared anonymous memory" "$(pin_of shared-anon)" refs=12 bytes=49152 mapped=49152
+	walk --users "$group_id"
+	check_eq "shared anonymous memory: who maps it" "$(grep -c "^user kind=shared-anon .*pid=$answer .*mapped=49152 fds=0" $dump_file)" 1
 	unmake
 }
 
@@ -83,6 +88,8 @@ pin_anon() {
 	check_pin "private memory" "$(pin_of anon "pid=$answer ")" comm=mcr-pin large=0
 	check_ge "private memory: bytes" "$(value_of bytes "$(pin_of anon "pid=$answer ")")" 1048576
 	check_le "private memory: not much else" "$(value_of bytes "$(pin_of anon "pid=$answer ")")" 1310720
+	walk --users "$group_id"
+	check_eq "private memory: whose" "$(grep -c "^user kind=anon .*pid=$answer .*cgroup=/elsewhere$" $dump_file)" 1
 	unmake
 }
 
