@@ -23,11 +23,14 @@
 #include "fileio.h"
 #include "gate.h"
 #include "hierarchy.h"
+#include "pins.h"
 #include "util.h"
 
 #define ROUNDS 200
 #define GROUPS 1000
 #define ZOMBIES 10000
+#define PINNED_FILES 10000
+#define PINNED_FILE_PAGES 26	/* a GiB in all */
 
 static struct mcr_hierarchy *h;
 
@@ -221,8 +224,104 @@ static void bench_rmdir(int base, int elsewhere)
 	mcr_gate_free(g);
 }
 
-int main(void)
+static void write_many(unsigned int files, unsigned int pages)
 {
+	static char page[4096];
+	char path[64];
+
+	for (unsigned int i = 0; i < files; i++) {
+		auto_(closep) int fd = -EBADF;
+
+		snprintf(path, sizeof(path), "/dev/shm/pinned/%u", i);
+		fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+		for (unsigned int k = 0; k < pages; k++)
+			if (write(fd, page, sizeof(page)) != sizeof(page))
+				_exit(1);
+	}
+	_exit(0);
+}
+
+/* A CPU keeps the last 15 pages to itself before they come to their lists. */
+static void drain_page_batches(void)
+{
+	auto_(closep) int fd = memfd_create("batch", MFD_CLOEXEC);
+	static char page[4096];
+
+	for (unsigned int i = 0; i < 64; i++)
+		if (write(fd, page, sizeof(page)) < 0)
+			die("memfd", -errno);
+}
+
+/* A zombie that is pinned by this much; its id. */
+static uint64_t make_pinned(int base, const char *name, unsigned int files, unsigned int pages)
+{
+	auto_(closep) int fd = make_dir(base, name);
+	struct clone_args args = { .flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = fd };
+	uint64_t id;
+	int status;
+	pid_t pid;
+
+	mkdir("/dev/shm/pinned", 0700);
+	pid = syscall(SYS_clone3, &args, sizeof(args));
+	if (pid == 0)
+		write_many(files, pages);
+	if (pid < 0 || waitpid(pid, &status, 0) < 0 || status || mcr_cgroup_id(fd, &id) < 0)
+		die(name, -EIO);
+	if (unlinkat(base, name, AT_REMOVEDIR) < 0)
+		die(name, -errno);
+	drain_page_batches();
+	return id;
+}
+
+static uint64_t time_pins(struct mcr_pins_walker *w, uint64_t id, uint64_t pages, bool scanned)
+{
+	uint64_t t[5];
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(t); i++) {
+		auto_(mcr_pins_freep) struct mcr_pins *p = NULL;
+		uint64_t start = mcr_now_ns();
+		int r = mcr_pins_walk(w, id, &p);
+
+		t[i] = mcr_now_ns() - start;
+		if (r < 0)
+			die("pins", r);
+		if (p->pages < pages || p->refs_explained != p->refs_held || p->scanned != scanned) {
+			fprintf(stderr, "bench: %" PRIu64 " pages of %" PRIu64 ", %" PRIu64 " of %" PRIu64 " references%s\n",
+				p->pages, pages, p->refs_explained, p->refs_held, p->scanned ? ", scanned" : "");
+			exit(1);
+		}
+	}
+	return median(t, ARRAY_SIZE(t));
+}
+
+static void bench_pins(int base)
+{
+	struct mcr_pins_walker *w = NULL;
+	uint64_t none, many, one, id;
+	int r = mcr_pins_walker_new(&w, NULL);
+
+	if (r < 0)
+		die("pins programs", r);
+	id = make_pinned(base, "pinned-none", 1, 1);
+	none = time_pins(w, id, 1, false);
+	figure("pins of a zombie with one page", none, "instructions");
+	id = make_pinned(base, "pinned-one", 1, PINNED_FILES);
+	one = time_pins(w, id, PINNED_FILES - 1, false);
+	figure("pins, per page of one file", (one - none) / PINNED_FILES, "instructions");
+	unlink("/dev/shm/pinned/0");
+	id = make_pinned(base, "pinned-many", PINNED_FILES, PINNED_FILE_PAGES);
+	many = time_pins(w, id, PINNED_FILES * PINNED_FILE_PAGES, false);
+	figure("pins, per file: its name, ranges and place in the order",
+	       (many - none) / PINNED_FILES - (one - none) / PINNED_FILES * PINNED_FILE_PAGES, "instructions");
+	figure("pins, per page of a GiB in 10000 files, all included", many / (PINNED_FILES * PINNED_FILE_PAGES), "instructions");
+	figure("pins of a GiB in 10000 files", many, "instructions");
+	mcr_pins_walker_free(w);
+}
+
+/* With the argument "pins", only these. */
+int main(int argc, char **argv)
+{
+	bool only_pins = argc > 1 && strcmp(argv[1], "pins") == 0;
 	int base, elsewhere, r;
 
 	r = mcr_hierarchy_find(&h, NULL);
@@ -235,8 +334,13 @@ int main(void)
 	mkdir("/dev/shm/bench", 0700);
 	mkdir("/dev/shm/elsewhere", 0700);
 	elsewhere = open("/dev/shm/elsewhere", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	bench_rmdir(base, elsewhere);
-	bench_census(base);
+	bench_pins(base);
+	if (!only_pins) {
+		bench_rmdir(base, elsewhere);
+		bench_census(base);
+	}
+	close_fd(elsewhere);
+	close_fd(base);
 	mcr_hierarchy_free(h);
 	return 0;
 }
