@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# The walk while all it reads changes: cgroups come and go, files are cut off and written anew, pages are read, reclaimed and
+# moved, and every list is emptied into those of the other kind of LRU and back. Each pass ends, and no name is false.
+# timeout: 280
+. /opt/mcr-tests/lib.sh
+. /opt/mcr-tests/pins.sh
+
+readonly seconds=60 load=/var/tmp/load big=/var/tmp/big names=/run/pins.names
+
+systemctl stop memcg-reaperd
+pins_setup
+dd if=/dev/zero of=$big bs=1M count=48 status=none
+mkdir -p $top/reader
+jobs=()
+
+in_loop() {
+	while :; do
+		"$@" || true
+	done >/dev/null 2>&1 &
+	jobs+=($!)
+}
+
+churn() { /opt/mcr-tests/mcr-load services $top 400 100 $load; }
+reclaim() {
+	echo 8M >$top/memory.reclaim
+	sleep 1
+}
+compact() {
+	echo 1 >/proc/sys/vm/compact_memory
+	sleep 2
+}
+change_lru() {
+	echo y >/sys/kernel/mm/lru_gen/enabled
+	sleep 3
+	echo n >/sys/kernel/mm/lru_gen/enabled
+	sleep 3
+}
+# shellcheck disable=SC2016 # for the inner shell
+read_big() { sh -c 'echo $$ >"$1/cgroup.procs" && exec cat "$2"' sh $top/reader $big; }
+
+# Of "ino name" in $names, those whose file exists and is another.
+false_names() {
+	cut -d' ' -f2- $names | tr '\n' '\0' | xargs -0 -r stat -c '%i %n' -- 2>/dev/null | awk '
+		NR == FNR { is[$2] = $1; next }
+		$2 in is && is[$2] != $1 { print "not", $0, "but", is[$2] }' - $names
+}
+
+in_loop churn
+in_loop reclaim
+in_loop compact
+in_loop read_big
+[[ ! -e /sys/kernel/mm/lru_gen/enabled ]] || in_loop change_lru
+
+passes=0 walks=0 incomplete=0 gone=0 too_many=0 false=0 named=0 held=0 explained=0
+deadline=$((SECONDS + seconds))
+while ((SECONDS < deadline)); do
+	timeout 30 /opt/mcr-tests/mcr-pins-dump --no-scan --all "$(stat -c %i $top/reader)" >"$dump_file" 2>&1 ||
+		fail "a pass has failed or does not end"
+	passes=$((passes + 1))
+	walks=$((walks + $(grep -c '^memcg' "$dump_file")))
+	incomplete=$((incomplete + $(grep -c '^memcg.* complete=0' "$dump_file" || true)))
+	gone=$((gone + $(grep -c '^memcg.* error=' "$dump_file" || true)))
+	read -r h e t < <(awk '/^memcg.* dying=1 .* complete=1 / {
+		split($4, h, "="); split($5, e, "=")
+		held += h[2]; explained += e[2]; more += e[2] > h[2]
+	} END { print held + 0, explained + 0, more + 0 }' "$dump_file")
+	held=$((held + h)) explained=$((explained + e)) too_many=$((too_many + t))
+	sed -n 's/^pin kind=file .* ino=\([0-9]*\) nlink=[1-9].* fstype=ext4 .*name=\(.*\)$/\1 \2/p' "$dump_file" >$names
+	named=$((named + $(wc -l <$names)))
+	false=$((false + $(false_names | tee -a /run/pins.false | wc -l)))
+done
+kill "${jobs[@]}" 2>/dev/null || true
+wait 2>/dev/null || true
+echo n >/sys/kernel/mm/lru_gen/enabled
+
+cat /run/pins.false
+check_ge "passes" "$passes" 5
+check_eq "false names" "$false" 0
+check_ge "names" "$named" 100
+check_eq "walks that explained more than was held and called it complete" "$too_many" 0
+figure "torture: walks" "$walks" walks
+figure "torture: honestly incomplete" "$incomplete" walks
+figure "torture: gone before their turn" "$gone" walks
+figure "torture: explained of held in complete walks, lists only" "$((held ? explained * 10000 / held : 0))" "1/100 %"
