@@ -15,10 +15,13 @@
 #include "fileio.h"
 #include "hierarchy.h"
 #include "pins.h"
+#include "unitname.h"
+#include "users.h"
 #include "util.h"
 
 /* Ranges of a file shown in text; JSON has them all. */
 #define RANGES_SHOWN 3
+#define USERS_SHOWN 3
 
 struct totals {
 	uint64_t held, explained;
@@ -90,7 +93,27 @@ static struct json_object *pin_json(const struct mcr_pin *p)
 	return o;
 }
 
-static struct json_object *pins_json(const struct mcr_pins *p, const char *path)
+static struct json_object *users_json(const struct mcr_users *u, size_t pin)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; u && i < u->n; i++) {
+		struct json_object *o;
+
+		if (u->users[i].pin != pin)
+			continue;
+		o = json_object_new_object();
+		add_u64(o, "pid", u->users[i].pid);
+		add_str(o, "comm", u->users[i].comm);
+		add_str(o, "cgroup", u->users[i].cgroup);
+		add_u64(o, "mapped_bytes", u->users[i].mapped_bytes);
+		add_u64(o, "descriptors", u->users[i].fds);
+		json_object_array_add(list, o);
+	}
+	return list;
+}
+
+static struct json_object *pins_json(const struct mcr_pins *p, const struct mcr_users *u, const char *path)
 {
 	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
 
@@ -100,9 +123,14 @@ static struct json_object *pins_json(const struct mcr_pins *p, const char *path)
 	add_bool(o, "complete", p->complete);
 	add_u64(o, "references_held", p->refs_held);
 	add_u64(o, "references_explained", p->refs_explained);
-	for (size_t i = 0; i < p->n; i++)
-		json_object_array_add(list, pin_json(&p->pins[i]));
+	for (size_t i = 0; i < p->n; i++) {
+		struct json_object *pin = pin_json(&p->pins[i]);
+
+		json_object_object_add(pin, "users", users_json(u, i));
+		json_object_array_add(list, pin);
+	}
 	json_object_object_add(o, "pins", list);
+	add_bool(o, "users_complete", u && u->complete);
 	return o;
 }
 
@@ -149,7 +177,31 @@ static void print_pin(const struct mcr_pin *p, bool last)
 	printf("\n  %c    %s%s%s\n", last ? ' ' : '|', advice_text(p), command ? ": " : "", command ? command : "");
 }
 
-static void print_pins(const struct mcr_pins *p, const char *path)
+/* The first few, by their unit: the rest is in JSON. */
+static void print_users(const struct mcr_users *u, size_t pin, char rail)
+{
+	char unit[256];
+	size_t n = 0;
+
+	for (size_t i = 0; u && i < u->n; i++) {
+		const struct mcr_user *user = &u->users[i];
+
+		if (user->pin != pin || n++ >= USERS_SHOWN)
+			continue;
+		mcr_unit_of(user->cgroup ? user->cgroup : "", unit, sizeof(unit));
+		printf("  %c    used by %s[%d]%s%s", rail, printable(user->comm), user->pid, *unit ? " of " : "",
+		       printable(unit));
+		if (user->mapped_bytes)
+			printf(", maps %s", human_bytes(user->mapped_bytes));
+		if (user->fds)
+			printf(", has it open");
+		putchar('\n');
+	}
+	if (n > USERS_SHOWN)
+		printf("  %c    and by %zu more\n", rail, n - USERS_SHOWN);
+}
+
+static void print_pins(const struct mcr_pins *p, const struct mcr_users *u, const char *path)
 {
 	uint64_t rest = p->refs_held > p->refs_explained ? p->refs_held - p->refs_explained : 0;
 
@@ -158,8 +210,12 @@ static void print_pins(const struct mcr_pins *p, const char *path)
 		printf("%" PRIu64 " references%s\n", p->refs_held, p->complete ? "" : "; incomplete: it changed meanwhile");
 	else
 		printf("in use; if it were removed now%s, these would keep it:\n", p->complete ? "" : " (incomplete)");
-	for (size_t i = 0; i < p->n; i++)
-		print_pin(&p->pins[i], i + 1 == p->n && rest == 0);
+	for (size_t i = 0; i < p->n; i++) {
+		bool last = i + 1 == p->n && rest == 0;
+
+		print_pin(&p->pins[i], last);
+		print_users(u, i, last ? ' ' : '|');
+	}
 	if (rest)
 		printf("  \\- unexplained: %" PRIu64 "\n", rest);
 }
@@ -169,10 +225,12 @@ static void print_pins(const struct mcr_pins *p, const char *path)
 static int explain(struct mcr_pins_walker *w, uint64_t id, const char *path, struct totals *t, struct json_object *list)
 {
 	auto_(mcr_pins_freep) struct mcr_pins *p = NULL;
+	auto_(mcr_users_freep) struct mcr_users *u = NULL;
 	int r = mcr_pins_walk(w, id, &p);
 
 	if (r < 0)
 		return r;
+	mcr_users_find("/proc", p, &u);	/* without it the rest is as true */
 	if (p->dying) {
 		t->zombies++;
 		t->held += p->refs_held;
@@ -180,9 +238,9 @@ static int explain(struct mcr_pins_walker *w, uint64_t id, const char *path, str
 	}
 	t->incomplete += !p->complete;
 	if (list)
-		json_object_array_add(list, pins_json(p, path));
+		json_object_array_add(list, pins_json(p, u, path));
 	else
-		print_pins(p, path);
+		print_pins(p, u, path);
 	return 0;
 }
 
