@@ -65,6 +65,10 @@ const char *advice_text(const struct mcr_pin *p)
 		return "a process that has ended and was not waited for: goes when its parent does that";
 	case MCR_PIN_MM:
 		return "an address space that stayed behind when its process moved: goes when the process ends";
+	case MCR_PIN_SOCKET:
+		return "goes when the connection is closed";
+	case MCR_PIN_INOTIFY:
+		return "goes when the process that watches closes it, or ends";
 	case MCR_PIN_STOCK:
 		return "a CPU keeps some charges ready: goes by itself";
 	default:
