@@ -45,18 +45,23 @@ static bool to_journal(void)
 	       st.st_dev == dev && st.st_ino == ino;
 }
 
+/* The text, allocated; NULL when nobody wants to read it, or without memory. */
+static char *format_text(int level, const char *format, va_list ap)
+{
+	char *text;
+
+	return level > max_level || vasprintf(&text, format, ap) < 0 ? NULL : text;
+}
+
 void log_msg(int level, const char *format, ...)
 {
 	auto_(freep) char *text = NULL;
 	va_list ap;
-	int n;
 
-	if (level > max_level)
-		return;
 	va_start(ap, format);
-	n = vasprintf(&text, format, ap);
+	text = format_text(level, format, ap);
 	va_end(ap);
-	if (n < 0)
+	if (!text)
 		return;
 	if (to_journal())
 		fprintf(stderr, "<%d>%s\n", level, text);	/* sd-daemon(3) */
@@ -103,14 +108,11 @@ void log_event(enum log_event event, int level, const char *format, ...)
 	auto_(freep) char *text = NULL;
 	struct fields f = { 0 };
 	va_list ap;
-	int n;
 
-	if (level > max_level)
-		return;
 	va_start(ap, format);
-	n = vasprintf(&text, format, ap);
+	text = format_text(level, format, ap);
 	va_end(ap);
-	if (n < 0)
+	if (!text)
 		return;
 	if (!to_journal()) {
 		fprintf(stderr, "%s\n", text);

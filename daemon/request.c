@@ -244,28 +244,6 @@ static const struct job_ops request_ops = {
 	.on_end = on_job_end,
 };
 
-struct drain_arg {
-	struct mcr_drain_opts opts;
-	const struct mcr_drain_item *items;
-	size_t n;
-	int out_fd;
-};
-
-static int send_report(const struct mcr_drain_report *rep, void *userdata)
-{
-	const struct drain_arg *arg = userdata;
-
-	return mcr_worker_report(arg->out_fd, rep, sizeof(*rep));
-}
-
-static int drain_in_worker(void *userdata, int out_fd)
-{
-	struct drain_arg *arg = userdata;
-
-	arg->out_fd = out_fd;
-	return mcr_drain(&arg->opts, arg->items, arg->n, send_report, arg);
-}
-
 static bool has_item(const struct requests *all, size_t n, uint64_t id)
 {
 	for (size_t i = 0; i < n; i++)
@@ -304,7 +282,7 @@ static size_t collect(struct manager *m)
 static void start_job(struct manager *m)
 {
 	const int keep[] = { mcr_hierarchy_fd(m->h), m->run_fd };
-	struct drain_arg arg = {
+	struct mcr_drain_work work = {
 		.opts = { .h = m->h, .journal_dir_fd = m->run_fd },
 		.items = m->requests.items,
 	};
@@ -313,11 +291,11 @@ static void start_job(struct manager *m)
 	arm(m);
 	if (job_runs(&m->requests.job))
 		return;
-	arg.n = m->requests.n_items = collect(m);
-	if (arg.n == 0)
+	work.n = m->requests.n_items = collect(m);
+	if (work.n == 0)
 		return;
-	arg.opts.sync = manager_may_sync(m);
-	r = job_start(&m->requests.job, m->event, &request_ops, m, m->config->worker_max_usec, drain_in_worker, &arg,
+	work.opts.sync = manager_may_sync(m);
+	r = job_start(&m->requests.job, m->event, &request_ops, m, m->config->worker_max_usec, mcr_drain_in_worker, &work,
 		      keep, ARRAY_SIZE(keep));
 	if (r < 0) {
 		log_error("cannot start a worker: %s", strerror(-r));

@@ -5,7 +5,6 @@
  */
 #include <inttypes.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 
 #include "cgroup.h"
@@ -240,36 +239,14 @@ static const struct job_ops drain_ops = {
 };
 _Static_assert(sizeof(struct mcr_drain_report) <= JOB_RECORD_MAX, "fits the job's buffer");
 
-struct drain_arg {
-	struct mcr_drain_opts opts;
-	const struct mcr_drain_item *items;
-	size_t n;
-	int out_fd;
-};
-
-static int send_report(const struct mcr_drain_report *rep, void *userdata)
-{
-	const struct drain_arg *arg = userdata;
-
-	return mcr_worker_report(arg->out_fd, rep, sizeof(*rep));
-}
-
-static int drain_in_worker(void *userdata, int out_fd)
-{
-	struct drain_arg *arg = userdata;
-
-	setpriority(PRIO_PROCESS, 0, DRAIN_NICE);
-	arg->out_fd = out_fd;
-	return mcr_drain(&arg->opts, arg->items, arg->n, send_report, arg);
-}
-
 /* Gives all that wait for it to a worker, as one batch. */
 static void start_drain(struct manager *m)
 {
 	const int keep[] = { mcr_hierarchy_fd(m->h), m->run_fd };
-	struct drain_arg arg = {
+	struct mcr_drain_work work = {
 		.opts = { .h = m->h, .journal_dir_fd = m->run_fd },
 		.items = m->draining,
+		.nice = DRAIN_NICE,
 	};
 	int r;
 
@@ -280,16 +257,16 @@ static void start_drain(struct manager *m)
 		if (h->state != HELD_HELD)
 			continue;
 		h->state = held_next(h->state, HELD_EV_DRAIN);
-		arg.opts.sync = arg.opts.sync || h->wants_sync;
+		work.opts.sync = work.opts.sync || h->wants_sync;
 		m->draining[m->n_draining++] = (struct mcr_drain_item){
 			.id = h->id, .step_bytes = h->policy->step_bytes, .max_bytes = h->policy->drain_max_bytes,
 		};
 	}
 	if (m->n_draining == 0)
 		return;
-	arg.n = m->n_draining;
-	arg.opts.sync = arg.opts.sync && manager_may_sync(m);
-	r = job_start(&m->settle_job, m->event, &drain_ops, m, m->config->worker_max_usec, drain_in_worker, &arg,
+	work.n = m->n_draining;
+	work.opts.sync = work.opts.sync && manager_may_sync(m);
+	r = job_start(&m->settle_job, m->event, &drain_ops, m, m->config->worker_max_usec, mcr_drain_in_worker, &work,
 		      keep, ARRAY_SIZE(keep));
 	if (r < 0) {
 		log_error("cannot start a worker: %s", strerror(-r));

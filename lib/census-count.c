@@ -8,7 +8,6 @@
  */
 #include "census.h"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -65,38 +64,31 @@ static int add(struct mcr_count *c, int fd, const char *path, uint64_t dying)
 
 static int visit(struct mcr_count *c, int fd, const char *path, uint64_t *ret_dying);
 
-/* Visits the live children of an open cgroup and sums up what is dying below them. */
-static int visit_children(struct mcr_count *c, int fd, const char *path, uint64_t *ret_below)
+/* Whose children are visited, and what is dying below them. */
+struct below {
+	struct mcr_count *c;
+	const char *path;
+	uint64_t dying;
+};
+
+static int visit_child(int fd, const char *name, void *userdata)
 {
-	DIR *dir = fdopendir(openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-	struct dirent *e;
-	int r = 0;
+	struct below *b = userdata;
+	auto_(freep) char *path = NULL;
+	uint64_t dying = 0;
+	int r;
 
-	if (!dir)
-		return -errno;
-	while (r == 0 && (e = readdir(dir))) {
-		auto_(closep) int child = -EBADF;
-		auto_(freep) char *child_path = NULL;
-		uint64_t dying = 0;
-
-		if (e->d_type != DT_DIR || e->d_name[0] == '.')
-			continue;
-		child = openat(fd, e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (child < 0)
-			continue;	/* gone since readdir */
-		if (asprintf(&child_path, "%s/%s", strcmp(path, "/") == 0 ? "" : path, e->d_name) < 0)
-			r = -ENOMEM;
-		else
-			r = visit(c, child, child_path, &dying);
-		*ret_below += dying;
-	}
-	closedir(dir);
+	if (asprintf(&path, "%s/%s", strcmp(b->path, "/") == 0 ? "" : b->path, name) < 0)
+		return -ENOMEM;
+	r = visit(b->c, fd, path, &dying);
+	b->dying += dying;
 	return r;
 }
 
 static int visit(struct mcr_count *c, int fd, const char *path, uint64_t *ret_dying)
 {
-	uint64_t dying = 0, below = 0;
+	struct below below = { .c = c, .path = path };
+	uint64_t dying = 0;
 	int r = read_dying(fd, &dying);
 
 	if (r < 0)
@@ -104,10 +96,10 @@ static int visit(struct mcr_count *c, int fd, const char *path, uint64_t *ret_dy
 	*ret_dying = dying;
 	if (dying == 0)
 		return 0;
-	r = visit_children(c, fd, path, &below);
+	r = mcr_cgroup_children(fd, visit_child, &below);
 	if (r < 0)
 		return r;
-	return dying > below ? add(c, fd, path, dying - below) : 0;
+	return dying > below.dying ? add(c, fd, path, dying - below.dying) : 0;
 }
 
 static struct mcr_dying_count *find_id(struct mcr_count *c, uint64_t id)

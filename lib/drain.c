@@ -2,6 +2,7 @@
 #include "drain.h"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 
 #include "fileio.h"
 #include "hierarchy.h"
@@ -9,6 +10,7 @@
 #include "restore.h"
 #include "sync.h"
 #include "util.h"
+#include "worker.h"
 
 bool mcr_drain_worth_retry(const struct mcr_charge *left)
 {
@@ -99,4 +101,21 @@ int mcr_drain(const struct mcr_drain_opts *o, const struct mcr_drain_item *items
 	}
 	undo = journal ? mcr_restore_undo(journal) : 0;
 	return r < 0 ? r : undo;
+}
+
+static int send_report(const struct mcr_drain_report *rep, void *userdata)
+{
+	const struct mcr_drain_work *work = userdata;
+
+	return mcr_worker_report(work->out_fd, rep, sizeof(*rep));
+}
+
+int mcr_drain_in_worker(void *userdata, int out_fd)
+{
+	struct mcr_drain_work *work = userdata;
+
+	if (work->nice)
+		setpriority(PRIO_PROCESS, 0, work->nice);
+	work->out_fd = out_fd;
+	return mcr_drain(&work->opts, work->items, work->n, send_report, work);
 }

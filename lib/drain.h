@@ -49,3 +49,14 @@ bool mcr_drain_is_empty(const struct mcr_charge *left);
  */
 int mcr_drain(const struct mcr_drain_opts *o, const struct mcr_drain_item *items, size_t n,
 	      int (*report)(const struct mcr_drain_report *report, void *userdata), void *userdata);
+
+/* A batch for a worker (worker.h), whose records are struct mcr_drain_report. */
+struct mcr_drain_work {
+	struct mcr_drain_opts opts;
+	const struct mcr_drain_item *items;
+	size_t n;
+	int nice;		/* 0: as nice as the caller */
+	int out_fd;		/* the worker's own */
+};
+/* The job: userdata is a struct mcr_drain_work. As mcr_drain(). */
+int mcr_drain_in_worker(void *userdata, int out_fd);
