@@ -52,6 +52,12 @@ static size_t number_len(const char *s)
 	return digits;
 }
 
+/* Bytes that are copied as they are: a character, or one that systemd has escaped as \xNN. */
+static size_t plain_len(const char *s)
+{
+	return s[0] == '\\' && s[1] == 'x' && isxdigit((unsigned char)s[2]) && isxdigit((unsigned char)s[3]) ? 4 : 1;
+}
+
 static enum mcr_unit_kind replace_numbers(const char *unit, char *ret, size_t size)
 {
 	enum mcr_unit_kind kind = MCR_UNIT_PLAIN;
@@ -61,7 +67,8 @@ static enum mcr_unit_kind replace_numbers(const char *unit, char *ret, size_t si
 		size_t n = number_len(unit);
 
 		if (n == 0) {
-			ret[used++] = *unit++;
+			for (n = plain_len(unit); n && used + 1 < size; n--)
+				ret[used++] = *unit++;
 			continue;
 		}
 		kind = MCR_UNIT_NUMBERED;

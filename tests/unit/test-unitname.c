@@ -132,6 +132,17 @@ START_TEST(long_hexadecimal_numbers_are_one)
 }
 END_TEST
 
+START_TEST(an_escaped_character_is_no_number)
+{
+	assert_pattern("foo\\x2dbar.service", "foo\\x2dbar.service", MCR_UNIT_PLAIN);
+	assert_pattern("foo\\x20.mount", "foo\\x20.mount", MCR_UNIT_PLAIN);
+	assert_pattern("dev-disk-by\\x2duuid.swap", "dev-disk-by\\x2duuid.swap", MCR_UNIT_PLAIN);
+	assert_pattern("vm\\x2d12\\x2da.scope", "vm\\x2d*\\x2da.scope", MCR_UNIT_NUMBERED);
+	assert_pattern("a\\x2.service", "a\\x*.service", MCR_UNIT_NUMBERED);	/* systemd writes no such thing */
+	assert_pattern("a\\", "a\\", MCR_UNIT_NONE);
+}
+END_TEST
+
 START_TEST(what_is_no_unit_has_a_pattern_too)
 {
 	assert_pattern("worker-17", "worker-*", MCR_UNIT_NONE);
@@ -202,5 +213,6 @@ TEST_MAIN("unitname", a_cgroup_belongs_to_the_unit_in_its_path, what_a_unit_make
 	  the_root_and_nothing_have_no_name, slashes_may_be_too_many, names_are_bytes,
 	  a_unit_without_a_number_is_its_own_pattern, an_instance_is_one_of_its_template,
 	  a_template_without_an_instance_is_a_plain_unit, systemd_runs_names_are_of_one_kind,
-	  numbers_become_a_star_each, long_hexadecimal_numbers_are_one, what_is_no_unit_has_a_pattern_too,
+	  numbers_become_a_star_each, long_hexadecimal_numbers_are_one,
+	  an_escaped_character_is_no_number, what_is_no_unit_has_a_pattern_too,
 	  what_is_too_long_is_cut, a_name_of_255_bytes_is_taken_whole, each_kind_has_a_word)
