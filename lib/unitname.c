@@ -8,6 +8,9 @@
 
 #include "util.h"
 
+#define DIGITS "0123456789"
+#define HEX DIGITS "abcdef"
+
 static const char *const suffixes[] = { ".service", ".scope", ".socket", ".mount", ".swap" };
 
 /* Length of the name before a unit's suffix; 0: it is no unit. */
@@ -45,9 +48,9 @@ enum mcr_unit_kind mcr_unit_of(const char *path, char *ret, size_t size)
 /* Digits, and hexadecimal ones when there are enough of them to be no word. */
 static size_t number_len(const char *s)
 {
-	size_t digits = strspn(s, "0123456789"), hex = strspn(s, "0123456789abcdef");
+	size_t digits = strspn(s, DIGITS), hex = strspn(s, HEX);
 
-	if (hex >= 6 && strcspn(s, "0123456789") < hex)
+	if (hex >= 6 && strcspn(s, DIGITS) < hex)
 		return hex;
 	return digits;
 }
@@ -79,6 +82,19 @@ static enum mcr_unit_kind replace_numbers(const char *unit, char *ret, size_t si
 	return kind;
 }
 
+/* run-u12, run-p34-i56, run-r0123456789abcdef; not run-udev, run-parts, run-race */
+static bool is_systemd_run(const char *unit, size_t stem)
+{
+	size_t n;
+
+	if (strncmp(unit, "run-", 4) != 0 || stem < 6 || !strchr("upr", unit[4]))
+		return false;
+	n = 5 + strspn(unit + 5, unit[4] == 'r' ? HEX : DIGITS);
+	if (strcspn(unit + 5, DIGITS) >= n - 5)
+		return false;
+	return n == stem || (unit[4] == 'p' && strncmp(unit + n, "-i", 2) == 0);
+}
+
 enum mcr_unit_kind mcr_unit_pattern(const char *unit, char *ret, size_t size)
 {
 	size_t len = strlen(unit), stem = stem_len(unit, len);
@@ -92,8 +108,7 @@ enum mcr_unit_kind mcr_unit_pattern(const char *unit, char *ret, size_t size)
 		snprintf(ret, size, "%.*s@*%s", (int)(at - unit), unit, unit + stem);
 		return MCR_UNIT_TEMPLATE;
 	}
-	/* run-u12, run-p34-i56, run-r0123456789abcdef */
-	if (strncmp(unit, "run-", 4) == 0 && strchr("upr", unit[4]) && isxdigit((unsigned char)unit[5])) {
+	if (is_systemd_run(unit, stem)) {
 		snprintf(ret, size, "run-*%s", unit + stem);
 		return MCR_UNIT_TRANSIENT;
 	}

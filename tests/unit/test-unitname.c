@@ -114,6 +114,19 @@ START_TEST(systemd_runs_names_are_of_one_kind)
 }
 END_TEST
 
+START_TEST(not_all_that_begins_with_run_is_systemd_runs)
+{
+	assert_pattern("run-parts.service", "run-parts.service", MCR_UNIT_PLAIN);
+	assert_pattern("run-rabbit.service", "run-rabbit.service", MCR_UNIT_PLAIN);
+	assert_pattern("run-udev.mount", "run-udev.mount", MCR_UNIT_PLAIN);
+	assert_pattern("run-race.scope", "run-race.scope", MCR_UNIT_PLAIN);
+	assert_pattern("run-u.service", "run-u.service", MCR_UNIT_PLAIN);
+	assert_pattern("run-.service", "run-.service", MCR_UNIT_PLAIN);
+	assert_pattern("run-u1x.service", "run-u*x.service", MCR_UNIT_NUMBERED);
+	assert_pattern("run-user-1000.mount", "run-user-*.mount", MCR_UNIT_NUMBERED);
+}
+END_TEST
+
 START_TEST(numbers_become_a_star_each)
 {
 	assert_pattern("session-12.scope", "session-*.scope", MCR_UNIT_NUMBERED);
@@ -213,6 +226,6 @@ TEST_MAIN("unitname", a_cgroup_belongs_to_the_unit_in_its_path, what_a_unit_make
 	  the_root_and_nothing_have_no_name, slashes_may_be_too_many, names_are_bytes,
 	  a_unit_without_a_number_is_its_own_pattern, an_instance_is_one_of_its_template,
 	  a_template_without_an_instance_is_a_plain_unit, systemd_runs_names_are_of_one_kind,
-	  numbers_become_a_star_each, long_hexadecimal_numbers_are_one,
+	  not_all_that_begins_with_run_is_systemd_runs, numbers_become_a_star_each, long_hexadecimal_numbers_are_one,
 	  an_escaped_character_is_no_number, what_is_no_unit_has_a_pattern_too,
 	  what_is_too_long_is_cut, a_name_of_255_bytes_is_taken_whole, each_kind_has_a_word)
