@@ -45,14 +45,18 @@ enum mcr_unit_kind mcr_unit_of(const char *path, char *ret, size_t size)
 	return best_len ? MCR_UNIT_PLAIN : MCR_UNIT_NONE;
 }
 
-/* Digits, and hexadecimal ones when there are enough of them to be no word. */
-static size_t number_len(const char *s)
+/*
+ * Digits, and hexadecimal ones when there are enough of them to be no word.  Four are enough for a whole word, even
+ * without a decimal one where it goes on after a number, as in a UUID.
+ */
+static size_t number_len(const char *s, bool word_begins, bool after_number)
 {
 	size_t digits = strspn(s, DIGITS), hex = strspn(s, HEX);
+	bool mixed = strcspn(s, DIGITS) < hex, word = word_begins && !isalnum((unsigned char)s[hex]);
 
-	if (hex >= 6 && strcspn(s, DIGITS) < hex)
+	if (mixed && hex >= (word ? 4 : 6))
 		return hex;
-	return digits;
+	return word && after_number && hex >= 4 ? hex : digits;
 }
 
 /* Bytes that are copied as they are: a character, or one that systemd has escaped as \xNN. */
@@ -64,16 +68,22 @@ static size_t plain_len(const char *s)
 static enum mcr_unit_kind replace_numbers(const char *unit, char *ret, size_t size)
 {
 	enum mcr_unit_kind kind = MCR_UNIT_PLAIN;
+	bool word_begins = true, after_number = false;
 	size_t used = 0;
 
 	while (*unit && used + 1 < size) {
-		size_t n = number_len(unit);
+		size_t n = number_len(unit, word_begins, after_number);
 
 		if (n == 0) {
-			for (n = plain_len(unit); n && used + 1 < size; n--)
+			n = plain_len(unit);
+			word_begins = n > 1 || !isalnum((unsigned char)*unit);
+			after_number &= word_begins;
+			for (; n && used + 1 < size; n--)
 				ret[used++] = *unit++;
 			continue;
 		}
+		word_begins = false;
+		after_number = true;
 		kind = MCR_UNIT_NUMBERED;
 		ret[used++] = '*';
 		unit += n;

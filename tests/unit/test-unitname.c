@@ -145,6 +145,27 @@ START_TEST(long_hexadecimal_numbers_are_one)
 }
 END_TEST
 
+START_TEST(short_words_of_hexadecimal_digits_are_numbers)
+{
+	assert_pattern("job-0af3.service", "job-*.service", MCR_UNIT_NUMBERED);
+	assert_pattern("job-b52e.service", "job-*.service", MCR_UNIT_NUMBERED);
+	assert_pattern("job-0af3x.service", "job-*af*x.service", MCR_UNIT_NUMBERED);	/* more than that */
+	assert_pattern("job-a1.service", "job-a*.service", MCR_UNIT_NUMBERED);
+	assert_pattern("dead-beef.service", "dead-beef.service", MCR_UNIT_PLAIN);	/* words */
+}
+END_TEST
+
+START_TEST(all_uuids_have_one_pattern)
+{
+	assert_pattern("vm-f47ac10b-58cc-4372-a567-0e02b2c3d479.scope", "vm-*-*-*-*-*.scope", MCR_UNIT_NUMBERED);
+	assert_pattern("vm-00000000-face-4abc-beef-123456abcdef.scope", "vm-*-*-*-*-*.scope", MCR_UNIT_NUMBERED);
+	assert_pattern("pod_0d7e44a1_dead_4f00_a567_0e02b2c3d479.scope", "pod_*_*_*_*_*.scope", MCR_UNIT_NUMBERED);
+	assert_pattern("pods-f47ac10b\\x2d58cc\\x2d4372\\x2dface\\x2d0e02b2c3d479-volumes.mount",
+		       "pods-*\\x2d*\\x2d*\\x2d*\\x2d*-volumes.mount", MCR_UNIT_NUMBERED);
+	assert_pattern("f47ac10b-58cc-4372-a567-0e02b2c3d479", "*-*-*-*-*", MCR_UNIT_NONE);
+}
+END_TEST
+
 START_TEST(an_escaped_character_is_no_number)
 {
 	assert_pattern("foo\\x2dbar.service", "foo\\x2dbar.service", MCR_UNIT_PLAIN);
@@ -227,5 +248,6 @@ TEST_MAIN("unitname", a_cgroup_belongs_to_the_unit_in_its_path, what_a_unit_make
 	  a_unit_without_a_number_is_its_own_pattern, an_instance_is_one_of_its_template,
 	  a_template_without_an_instance_is_a_plain_unit, systemd_runs_names_are_of_one_kind,
 	  not_all_that_begins_with_run_is_systemd_runs, numbers_become_a_star_each, long_hexadecimal_numbers_are_one,
+	  short_words_of_hexadecimal_digits_are_numbers, all_uuids_have_one_pattern,
 	  an_escaped_character_is_no_number, what_is_no_unit_has_a_pattern_too,
 	  what_is_too_long_is_cut, a_name_of_255_bytes_is_taken_whole, each_kind_has_a_word)
