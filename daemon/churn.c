@@ -90,6 +90,8 @@ const char *churn_advice(const struct churn_maker *m)
 		return "systemd-run makes a unit for each command: --scope in a slice that stays, or one service for them all";
 	case MCR_UNIT_NUMBERED:
 		return "many of one kind: what starts them could keep one and use it again";
+	case MCR_UNIT_SLICE:
+		return "a slice comes and goes with the units in it: one that stays would keep it";
 	case MCR_UNIT_NONE:
 		return "not a unit of systemd's: whoever makes these cgroups could use them again";
 	default:

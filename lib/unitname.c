@@ -13,15 +13,19 @@
 
 static const char *const suffixes[] = { ".service", ".scope", ".socket", ".mount", ".swap" };
 
-/* Length of the name before a unit's suffix; 0: it is no unit. */
+static bool has_suffix(const char *name, size_t len, const char *suffix)
+{
+	size_t n = strlen(suffix);
+
+	return len > n && strncmp(name + len - n, suffix, n) == 0;
+}
+
+/* Length of the name before a unit's suffix; 0: it is no unit, or a slice. */
 static size_t stem_len(const char *name, size_t len)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++) {
-		size_t n = strlen(suffixes[i]);
-
-		if (len > n && strncmp(name + len - n, suffixes[i], n) == 0)
-			return len - n;
-	}
+	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++)
+		if (has_suffix(name, len, suffixes[i]))
+			return len - strlen(suffixes[i]);
 	return 0;
 }
 
@@ -112,7 +116,7 @@ enum mcr_unit_kind mcr_unit_pattern(const char *unit, char *ret, size_t size)
 
 	if (!stem) {
 		replace_numbers(unit, ret, size);
-		return MCR_UNIT_NONE;
+		return has_suffix(unit, len, ".slice") ? MCR_UNIT_SLICE : MCR_UNIT_NONE;
 	}
 	if (at && (size_t)(at - unit) + 1 < stem) {
 		snprintf(ret, size, "%.*s@*%s", (int)(at - unit), unit, unit + stem);
@@ -129,7 +133,7 @@ const char *mcr_unit_kind_name(enum mcr_unit_kind kind)
 {
 	static const char *const names[] = {
 		[MCR_UNIT_PLAIN] = "unit", [MCR_UNIT_TEMPLATE] = "template", [MCR_UNIT_TRANSIENT] = "transient",
-		[MCR_UNIT_NUMBERED] = "numbered", [MCR_UNIT_NONE] = "cgroup",
+		[MCR_UNIT_NUMBERED] = "numbered", [MCR_UNIT_SLICE] = "slice", [MCR_UNIT_NONE] = "cgroup",
 	};
 
 	return names[kind];

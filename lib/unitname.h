@@ -9,6 +9,7 @@ enum mcr_unit_kind {
 	MCR_UNIT_TEMPLATE,	/* a@b.service: one of many instances */
 	MCR_UNIT_TRANSIENT,	/* run-r0123abc.service, run-u12.scope: systemd-run's names */
 	MCR_UNIT_NUMBERED,	/* session-12.scope, job-0af3.service: a number in the name */
+	MCR_UNIT_SLICE,
 	MCR_UNIT_NONE,		/* no unit of systemd's */
 };
 

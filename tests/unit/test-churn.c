@@ -340,6 +340,7 @@ START_TEST(the_advice_is_by_kind)
 	assert_advice(note(&c, "/job@1.service", T0), "each instance");
 	assert_advice(note(&c, "/run-u1.scope", T0), "systemd-run");
 	assert_advice(note(&c, "/session-1.scope", T0), "many of one kind");
+	assert_advice(note(&c, "/user.slice/user-1000.slice", T0), "a slice");
 	assert_advice(note(&c, "/docker/x", T0), "not a unit of systemd's");
 	assert_advice(note(&c, "/a.service", T0), "nothing to do");
 	note(&c, "/a.service", T0)->timer = true;

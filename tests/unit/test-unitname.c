@@ -177,6 +177,15 @@ START_TEST(an_escaped_character_is_no_number)
 }
 END_TEST
 
+START_TEST(a_slice_is_a_kind_of_its_own)
+{
+	assert_pattern("user-1000.slice", "user-*.slice", MCR_UNIT_SLICE);
+	assert_pattern("system-getty.slice", "system-getty.slice", MCR_UNIT_SLICE);
+	assert_pattern("a@b.slice", "a@b.slice", MCR_UNIT_SLICE);
+	assert_pattern(".slice", ".slice", MCR_UNIT_NONE);
+}
+END_TEST
+
 START_TEST(what_is_no_unit_has_a_pattern_too)
 {
 	assert_pattern("worker-17", "worker-*", MCR_UNIT_NONE);
@@ -238,6 +247,7 @@ START_TEST(each_kind_has_a_word)
 			ck_assert_str_ne(mcr_unit_kind_name(a), mcr_unit_kind_name(b));
 	}
 	ck_assert_str_eq(mcr_unit_kind_name(MCR_UNIT_PLAIN), "unit");
+	ck_assert_str_eq(mcr_unit_kind_name(MCR_UNIT_SLICE), "slice");
 	ck_assert_str_eq(mcr_unit_kind_name(MCR_UNIT_NONE), "cgroup");
 }
 END_TEST
@@ -249,5 +259,6 @@ TEST_MAIN("unitname", a_cgroup_belongs_to_the_unit_in_its_path, what_a_unit_make
 	  a_template_without_an_instance_is_a_plain_unit, systemd_runs_names_are_of_one_kind,
 	  not_all_that_begins_with_run_is_systemd_runs, numbers_become_a_star_each, long_hexadecimal_numbers_are_one,
 	  short_words_of_hexadecimal_digits_are_numbers, all_uuids_have_one_pattern,
-	  an_escaped_character_is_no_number, what_is_no_unit_has_a_pattern_too,
+	  an_escaped_character_is_no_number, a_slice_is_a_kind_of_its_own,
+	  what_is_no_unit_has_a_pattern_too,
 	  what_is_too_long_is_cut, a_name_of_255_bytes_is_taken_whole, each_kind_has_a_word)
