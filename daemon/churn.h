@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -23,8 +24,8 @@ enum churn_what {
 };
 
 struct churn_maker {
-	char pattern[128];
-	char unit[128];		/* the latest one */
+	char pattern[NAME_MAX + 1];
+	char unit[NAME_MAX + 1];	/* the latest one */
 	enum mcr_unit_kind kind;
 	bool timer;		/* a timer of its name starts it */
 	const char *pin;	/* what the last zombie was pinned by; static, or NULL */

@@ -379,6 +379,43 @@ START_TEST(paths_without_a_unit_are_counted_by_name)
 }
 END_TEST
 
+START_TEST(long_names_keep_their_kind)
+{
+	char path[300] = "/", *name = path + 1;
+	struct churn c = { 0 };
+	struct churn_maker *m;
+
+	memset(name, 'x', 255);
+	strcpy(name + 255 - strlen(".service"), ".service");
+	m = note(&c, path, T0);
+	ck_assert_int_eq(m->kind, MCR_UNIT_PLAIN);
+	ck_assert_str_eq(m->unit, name);
+	ck_assert_str_eq(m->pattern, name);
+	name[0] = 'y';
+	ck_assert_ptr_ne(note(&c, path, T0), m);
+	name[200] = '@';
+	note(&c, path, T0);
+	name[201] = 'z';
+	m = note(&c, path, T0);
+	ck_assert_int_eq(m->kind, MCR_UNIT_TEMPLATE);
+	ck_assert_uint_eq(held(m, T0), 2);
+	ck_assert_uint_eq(m->same_unit, 1);
+	churn_clear(&c);
+}
+END_TEST
+
+START_TEST(names_longer_than_any_are_cut)
+{
+	static char path[5000];
+	struct churn c = { 0 };
+
+	memset(path, 'x', sizeof(path) - 1);
+	ck_assert_uint_eq(strlen(note(&c, path, T0)->unit), sizeof(c.at->unit) - 1);
+	ck_assert_uint_eq(held(note(&c, path, T0), T0), 2);
+	churn_clear(&c);
+}
+END_TEST
+
 START_TEST(odd_names_are_counted_as_they_are)
 {
 	struct churn c = { 0 };
@@ -399,4 +436,4 @@ TEST_MAIN("churn", nobody_makes_zombies_at_first, units_of_one_kind_are_counted_
 	  a_short_top_has_the_most_and_no_more_room_is_used, who_made_none_in_the_last_hour_is_not_in_the_top,
 	  the_same_unit_again_and_again_is_a_loop, another_unit_of_the_kind_ends_the_row, the_advice_is_by_kind,
 	  what_was_found_out_about_a_pattern_is_kept, paths_without_a_unit_are_counted_by_name,
-	  odd_names_are_counted_as_they_are)
+	  long_names_keep_their_kind, names_longer_than_any_are_cut, odd_names_are_counted_as_they_are)
