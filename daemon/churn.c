@@ -45,6 +45,21 @@ static void turn(struct churn_maker *m, uint64_t now_ns)
 		m->slot = now;
 }
 
+uint64_t churn_per_hour(const struct churn_maker *m, enum churn_what what, uint64_t now_ns)
+{
+	uint64_t now = now_ns / CHURN_SLOT_NSEC, sum = 0;
+
+	for (uint64_t i = 0; i < CHURN_SLOTS && i <= m->slot; i++)
+		if (m->slot - i + CHURN_SLOTS > now)
+			sum += m->count[what][(m->slot - i) % CHURN_SLOTS];
+	return sum;
+}
+
+static uint64_t all_per_hour(const struct churn_maker *m, uint64_t now_ns)
+{
+	return churn_per_hour(m, CHURN_HELD, now_ns) + churn_per_hour(m, CHURN_ZOMBIE, now_ns);
+}
+
 struct churn_maker *churn_note(struct churn *c, const char *path, enum churn_what what, uint64_t now_ns)
 {
 	char unit[sizeof(((struct churn_maker *)0)->unit)], pattern[sizeof(((struct churn_maker *)0)->pattern)];
@@ -64,19 +79,11 @@ struct churn_maker *churn_note(struct churn *c, const char *path, enum churn_wha
 	turn(m, now_ns);
 	m->count[what][m->slot % CHURN_SLOTS]++;
 	m->same_unit = strcmp(m->unit, unit) == 0 ? m->same_unit + 1 : 1;
+	if (m->same_unit > all_per_hour(m, now_ns))
+		m->same_unit = all_per_hour(m, now_ns);
 	strcpy(m->unit, unit);
 	m->last_ns = now_ns;
 	return m;
-}
-
-uint64_t churn_per_hour(const struct churn_maker *m, enum churn_what what, uint64_t now_ns)
-{
-	uint64_t now = now_ns / CHURN_SLOT_NSEC, sum = 0;
-
-	for (uint64_t i = 0; i < CHURN_SLOTS && i <= m->slot; i++)
-		if (m->slot - i + CHURN_SLOTS > now)
-			sum += m->count[what][(m->slot - i) % CHURN_SLOTS];
-	return sum;
 }
 
 const char *churn_advice(const struct churn_maker *m)
@@ -107,13 +114,12 @@ size_t churn_top(const struct churn *c, uint64_t now_ns, const struct churn_make
 
 	for (size_t i = 0; i < c->n; i++) {
 		const struct churn_maker *m = &c->at[i];
-		uint64_t all = churn_per_hour(m, CHURN_HELD, now_ns) + churn_per_hour(m, CHURN_ZOMBIE, now_ns);
+		uint64_t all = all_per_hour(m, now_ns);
 		size_t at = n;
 
 		if (all == 0)
 			continue;
-		while (at > 0 && churn_per_hour(ret[at - 1], CHURN_HELD, now_ns) +
-				 churn_per_hour(ret[at - 1], CHURN_ZOMBIE, now_ns) < all)
+		while (at > 0 && all_per_hour(ret[at - 1], now_ns) < all)
 			at--;
 		if (at >= max)
 			continue;

@@ -30,7 +30,7 @@ struct churn_maker {
 	bool timer;		/* a timer of its name starts it */
 	const char *pin;	/* what the last zombie was pinned by; static, or NULL */
 	uint32_t count[CHURN_WHATS][CHURN_SLOTS];
-	uint32_t same_unit;	/* of those counted, how often in a row it was one and the same unit */
+	uint32_t same_unit;	/* of those in the last hour, how often in a row it was one and the same unit */
 	uint64_t slot;		/* number of the newest slot */
 	uint64_t last_ns;
 };

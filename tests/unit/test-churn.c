@@ -319,6 +319,22 @@ START_TEST(the_same_unit_again_and_again_is_a_loop)
 }
 END_TEST
 
+START_TEST(a_unit_that_runs_once_a_day_is_in_no_loop)
+{
+	struct churn c = { 0 };
+	struct churn_maker *m = NULL;
+
+	for (unsigned int day = 0; day < 30; day++)
+		m = note(&c, "/a.service", T0 + day * 24 * HOUR);
+	ck_assert_uint_eq(m->same_unit, 1);
+	assert_advice(m, "nothing to do");
+	for (unsigned int i = 0; i < 30; i++)
+		m = note(&c, "/b.service", T0 + i * 20 * MIN);
+	assert_advice(m, "nothing to do");
+	churn_clear(&c);
+}
+END_TEST
+
 START_TEST(another_unit_of_the_kind_ends_the_row)
 {
 	struct churn c = { 0 };
@@ -434,6 +450,7 @@ TEST_MAIN("churn", nobody_makes_zombies_at_first, units_of_one_kind_are_counted_
 	  the_pattern_that_was_quiet_for_longest_makes_room, who_takes_a_place_begins_with_nothing,
 	  the_table_is_bounded, the_top_is_by_number_most_first, of_equals_who_came_first_is_first,
 	  a_short_top_has_the_most_and_no_more_room_is_used, who_made_none_in_the_last_hour_is_not_in_the_top,
-	  the_same_unit_again_and_again_is_a_loop, another_unit_of_the_kind_ends_the_row, the_advice_is_by_kind,
+	  the_same_unit_again_and_again_is_a_loop, a_unit_that_runs_once_a_day_is_in_no_loop,
+	  another_unit_of_the_kind_ends_the_row, the_advice_is_by_kind,
 	  what_was_found_out_about_a_pattern_is_kept, paths_without_a_unit_are_counted_by_name,
 	  long_names_keep_their_kind, names_longer_than_any_are_cut, odd_names_are_counted_as_they_are)
