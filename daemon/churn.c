@@ -75,6 +75,7 @@ struct churn_maker *churn_note(struct churn *c, const char *path, enum churn_wha
 			return NULL;
 		*m = (struct churn_maker){ .kind = kind, .slot = now_ns / CHURN_SLOT_NSEC };
 		strcpy(m->pattern, pattern);
+		c->made++;
 	}
 	turn(m, now_ns);
 	m->count[what][m->slot % CHURN_SLOTS]++;

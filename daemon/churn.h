@@ -38,6 +38,7 @@ struct churn_maker {
 struct churn {
 	struct churn_maker *at;
 	size_t n;
+	uint64_t made;		/* also those that have made room since */
 };
 
 /* Counts one. The maker, or NULL without memory; lives until the next call. */

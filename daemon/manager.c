@@ -62,12 +62,12 @@ static bool has_timer(const char *unit)
 
 void manager_note_churn(struct manager *m, const char *path, enum churn_what what, const char *pin)
 {
-	size_t before = m->churn.n;
+	uint64_t before = m->churn.made;
 	struct churn_maker *maker = churn_note(&m->churn, path, what, mcr_now_ns());
 
 	if (!maker)
 		return;
-	if (m->churn.n > before || what == CHURN_ZOMBIE)
+	if (m->churn.made > before || what == CHURN_ZOMBIE)
 		maker->timer = has_timer(maker->unit);
 	if (pin)
 		maker->pin = pin;

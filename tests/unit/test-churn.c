@@ -222,6 +222,22 @@ START_TEST(who_takes_a_place_begins_with_nothing)
 }
 END_TEST
 
+START_TEST(each_new_maker_is_counted_also_in_the_place_of_another)
+{
+	struct churn c = { 0 };
+
+	note(&c, "/job@1.service", T0);
+	ck_assert_uint_eq(c.made, 1);
+	note(&c, "/job@2.service", T0);
+	ck_assert_uint_eq(c.made, 1);
+	fill(&c);
+	ck_assert_uint_eq(c.made, 1 + CHURN_PATTERNS_MAX);
+	note(&c, "/new.service", T0 + SLOT);
+	ck_assert_uint_eq(c.made, 2 + CHURN_PATTERNS_MAX);
+	churn_clear(&c);
+}
+END_TEST
+
 START_TEST(the_table_is_bounded)
 {
 	struct churn c = { 0 };
@@ -448,7 +464,7 @@ TEST_MAIN("churn", nobody_makes_zombies_at_first, units_of_one_kind_are_counted_
 	  a_slot_that_comes_round_again_begins_anew, slots_that_were_skipped_are_empty,
 	  a_machine_may_have_been_started_just_now, a_clock_that_goes_back_loses_nothing,
 	  the_pattern_that_was_quiet_for_longest_makes_room, who_takes_a_place_begins_with_nothing,
-	  the_table_is_bounded, the_top_is_by_number_most_first, of_equals_who_came_first_is_first,
+	  each_new_maker_is_counted_also_in_the_place_of_another, the_table_is_bounded, the_top_is_by_number_most_first, of_equals_who_came_first_is_first,
 	  a_short_top_has_the_most_and_no_more_room_is_used, who_made_none_in_the_last_hour_is_not_in_the_top,
 	  the_same_unit_again_and_again_is_a_loop, a_unit_that_runs_once_a_day_is_in_no_loop,
 	  another_unit_of_the_kind_ends_the_row, the_advice_is_by_kind,
