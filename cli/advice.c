@@ -62,7 +62,8 @@ const char *advice_text(const struct mcr_pin *p)
 	case MCR_PIN_WRITEBACK:
 		return "goes when another memcg goes offline, which the reaper brings about";
 	case MCR_PIN_PROCESS:
-		return "a process that has ended and was not waited for: goes when its parent does that";
+		return p->pid ? "a process that has ended and was not waited for: goes when its parent does that" :
+				"processes are still counted in: goes when they end or move";
 	case MCR_PIN_MM:
 		return "an address space that stayed behind when its process moved: goes when the process ends";
 	case MCR_PIN_SOCKET:

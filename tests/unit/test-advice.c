@@ -132,6 +132,13 @@ START_TEST(no_command_is_needed_for_what_goes_by_itself)
 }
 END_TEST
 
+START_TEST(only_a_process_that_was_seen_to_have_ended_is_said_to_have)
+{
+	assert_text((struct mcr_pin){ .kind = MCR_PIN_PROCESS, .pid = 7 }, "was not waited for");
+	assert_text((struct mcr_pin){ .kind = MCR_PIN_PROCESS, .count = 3 }, "when they end");
+}
+END_TEST
+
 START_TEST(a_tmpfs_file_stays_while_it_has_a_name)
 {
 	assert_text((struct mcr_pin){ .kind = MCR_PIN_TMPFS, .nlink = 1 }, "stays as long as the file is there");
@@ -153,4 +160,5 @@ TEST_MAIN("advice", each_kind_of_pin_has_a_name_and_a_text, a_text_is_one_senten
 	  dirty_page_cache_is_written_first, no_command_frees_what_is_locked,
 	  what_the_reaper_sees_to_by_itself_is_reaped, a_segment_is_removed_by_its_id,
 	  no_command_takes_what_somebody_uses, no_command_is_needed_for_what_goes_by_itself,
+	  only_a_process_that_was_seen_to_have_ended_is_said_to_have,
 	  a_tmpfs_file_stays_while_it_has_a_name, each_kind_of_shared_memory_says_who_keeps_it)
