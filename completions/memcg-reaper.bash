@@ -24,6 +24,12 @@ __memcg_reaper_cgroups() {
 	done
 }
 
+# Paths of zombies: those that the daemon knows, because asking the kernel takes privilege.
+__memcg_reaper_zombies() {
+	grep -oE '"path":"([^"\\]|\\\\)*","refs"' /run/memcg-reaper/status.json 2>/dev/null | cut -d'"' -f4 |
+		sed 's/\\\\/\\/g'
+}
+
 # Lines of stdin that begin with $1, quoted for the command line: names of units have backslashes.
 __memcg_reaper_reply() {
 	local line
@@ -48,6 +54,7 @@ __memcg_reaper_reply_files() {
 __memcg_reaper_options() {
 	case $1 in
 	'')	echo --help --version ;;
+	explain) echo --json --all --live --help ;;
 	reap)	echo --json --dry-run --help ;;
 	drain)	echo --json --unit= --wait= --strict --help ;;
 	*)	echo --json --help ;;
@@ -86,7 +93,12 @@ _memcg_reaper() {
 		return
 	fi
 	case $verb:$object in
-	:)		__memcg_reaper_reply_words "$cur" 'status list reap drain doctor policy' ;;
+	:)		__memcg_reaper_reply_words "$cur" 'status list explain reap drain doctor policy' ;;
+	explain:)	case " ${COMP_WORDS[*]} " in
+			*' --live '*)	__memcg_reaper_reply_cgroups "$cur" ;;
+			*' --all '*)	;;
+			*)		__memcg_reaper_reply "$cur" < <(__memcg_reaper_zombies) ;;
+			esac ;;
 	drain:)		__memcg_reaper_reply_cgroups "$cur" ;;
 	policy:)	__memcg_reaper_reply_words "$cur" 'check show cat' ;;
 	policy:check)	__memcg_reaper_reply_files "$cur" ;;

@@ -19,7 +19,13 @@ function __memcg_reaper_cgroups
 	end
 end
 
-set -l verbs status list reap drain doctor policy
+# Paths of zombies: those that the daemon knows, because asking the kernel takes privilege.
+function __memcg_reaper_zombies
+	grep -oE '"path":"([^"\\\\]|\\\\\\\\)*","refs"' /run/memcg-reaper/status.json 2>/dev/null | cut -d'"' -f4 |
+		sed 's/\\\\\\\\/\\\\/g'
+end
+
+set -l verbs status list explain reap drain doctor policy
 set -l no_verb "not __fish_seen_subcommand_from $verbs"
 set -l policy '__fish_seen_subcommand_from policy'
 
@@ -30,10 +36,16 @@ complete -c memcg-reaper -n "__fish_seen_subcommand_from $verbs" -l json -d 'Pri
 
 complete -c memcg-reaper -n $no_verb -a status -d 'Zombies now, what was done, what is not possible here'
 complete -c memcg-reaper -n $no_verb -a list -d 'Every zombie and what it holds'
+complete -c memcg-reaper -n $no_verb -a explain -d 'What holds a zombie, and what would free it'
 complete -c memcg-reaper -n $no_verb -a reap -d 'Reap what policy allows, once, now'
 complete -c memcg-reaper -n $no_verb -a drain -d 'Reclaim the page cache of a cgroup'
 complete -c memcg-reaper -n $no_verb -a doctor -d 'What this kernel can do, and what it costs to lack it'
 complete -c memcg-reaper -n $no_verb -a policy -d 'Check policy files, or show what holds'
+
+complete -c memcg-reaper -n 'not __fish_contains_opt all live; and __fish_seen_subcommand_from explain' -x -a '(__memcg_reaper_zombies)'
+complete -c memcg-reaper -n '__fish_contains_opt live; and __fish_seen_subcommand_from explain' -x -a '(__memcg_reaper_cgroups)'
+complete -c memcg-reaper -n 'not __fish_contains_opt live; and __fish_seen_subcommand_from explain' -l all -d 'Every zombie there is'
+complete -c memcg-reaper -n 'not __fish_contains_opt all; and __fish_seen_subcommand_from explain' -l live -d 'A cgroup in use: what its removal would leave'
 
 complete -c memcg-reaper -n '__fish_seen_subcommand_from reap' -s n -l dry-run -d 'Only say what would be tried'
 

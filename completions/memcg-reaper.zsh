@@ -21,10 +21,29 @@ _memcg-reaper_cgroups() {
 	fi
 }
 
+# Paths of zombies: those that the daemon knows, because asking the kernel takes privilege.
+_memcg-reaper_zombies() {
+	local -a zombies
+
+	zombies=(${(f)"$(_call_program zombies \
+		"grep -oE '\"path\":\"([^\"\\\\]|\\\\\\\\)*\",\"refs\"' /run/memcg-reaper/status.json 2>/dev/null")"})
+	zombies=(${${${zombies#*:?}%???refs?}//\\\\/\\})
+	_wanted zombies expl zombie compadd -a "$@" - zombies
+}
+
+_memcg-reaper_explain() {
+	if ((${words[(I)--live]})); then
+		_memcg-reaper_cgroups
+	else
+		_memcg-reaper_zombies
+	fi
+}
+
 _memcg-reaper_verbs() {
 	local -a verbs=(
 		'status:zombies now, what was done, what is not possible here'
 		'list:every zombie and what it holds'
+		'explain:what holds a zombie, and what would free it'
 		'reap:reap what policy allows, once, now'
 		'drain:reclaim the page cache of a cgroup'
 		'doctor:what this kernel can do, and what it costs to lack it'
@@ -67,6 +86,11 @@ _memcg-reaper() {
 	[[ $state == verb ]] || return 1
 
 	case $words[1] in
+	explain)
+		_arguments $common \
+			'(--live 1)--all[every zombie there is]' \
+			'(--all)--live[a cgroup in use\: what its removal would leave]' \
+			'(--all)1:zombie:_memcg-reaper_explain' ;;
 	reap)	_arguments $common {-n,--dry-run}'[only say what would be tried]' ;;
 	drain)	_arguments $common \
 			'(1)--unit=[the cgroup of a unit]:unit:_memcg-reaper_units' \
