@@ -337,8 +337,10 @@ static bool parse_args(int argc, char **argv, struct asked *ret)
 
 	optind = 1;
 	while ((c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
-		if (c == '?')
+		if (c == '?') {
+			ret->help = false;
 			return false;
+		}
 		ret->json |= c == 'j';
 		ret->help |= c == 'h';
 		ret->all |= c == 'a';
