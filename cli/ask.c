@@ -21,6 +21,8 @@
 
 /* For the daemon to say that it has understood; it takes a few milliseconds. */
 #define ANSWER_USEC (MCR_USEC_PER_SEC / 2)
+/* A walk over all pages, at worst, and a look at every process. */
+#define EXPLAIN_USEC (30 * MCR_USEC_PER_SEC)
 /* Somebody may be asked for a password. */
 #define PASSWORD_USEC (2 * 60 * MCR_USEC_PER_SEC)
 
@@ -216,4 +218,26 @@ int ask_policy(const char *cgroup, char **ret_name, char **ret_slice, ask_settin
 	if (sd_bus_message_is_method_error(answer, NULL))
 		return policy_error(sd_bus_message_get_error(answer));
 	return read_policy(answer, ret_name, ret_slice, setting, userdata);
+}
+
+int ask_explain(uint64_t id, char **ret)
+{
+	auto_(bus_closep) sd_bus *bus = NULL;
+	auto_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *answer = NULL;
+	const char *text;
+
+	if (open_direct(&bus) < 0 || new_call(bus, "Explain", &m) < 0 || sd_bus_message_append(m, "t", id) < 0)
+		return -ESRCH;
+	if (call_within(bus, m, EXPLAIN_USEC, &answer) == -ETIMEDOUT)
+		return -ETIMEDOUT;
+	if (!answer)
+		return -ESRCH;
+	if (sd_bus_message_is_method_error(answer, BUS_NAME ".Error.NoSuchCgroup"))
+		return -ENOENT;
+	if (sd_bus_message_is_method_error(answer, NULL))
+		return -EAGAIN;
+	if (sd_bus_message_read(answer, "s", &text) < 0)
+		return -EBADMSG;
+	*ret = strdup(text);
+	return *ret ? 0 : -ENOMEM;
 }

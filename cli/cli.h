@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "json.h"
+
 struct json_object;
 struct mcr_hierarchy;
 struct mcr_config;
@@ -32,7 +34,16 @@ int verb_drain(int argc, char **argv);
 int verb_doctor(int argc, char **argv);
 int verb_policy(int argc, char **argv);
 
+/*
+ * explain-asked.c: explains by asking the daemon, for who may not look himself. 0; -ENOENT: no zombie of the caller's is
+ * meant; -ESRCH: no daemon; or errno.
+ */
+int explain_asked(const char *what, bool all, bool json);
+
 /* ask.c: what the daemon is asked for over the bus. */
+
+/* What holds the zombie with this id, as JSON, allocated. 0; -ENOENT: none of the caller's; -ESRCH, -ETIMEDOUT. */
+int ask_explain(uint64_t id, char **ret);
 
 struct ask_drain {
 	const char *unit, *cgroup;	/* one of them */
@@ -89,10 +100,6 @@ const char *printable(const char *name);
 /* Prints o indented and with a newline, and puts it back. */
 void print_json(struct json_object *o);
 
-void add_u64(struct json_object *o, const char *key, uint64_t v);
-/* Bytes that are no UTF-8 are escaped as \xNN: JSON has no others. NULL is null. */
-void add_str(struct json_object *o, const char *key, const char *v);
-void add_bool(struct json_object *o, const char *key, bool v);
 uint64_t get_u64(struct json_object *o, const char *key);
 const char *get_str(struct json_object *o, const char *key);
 bool get_bool(struct json_object *o, const char *key);

@@ -7,6 +7,7 @@
 #include "census.h"
 #include "cgroup.h"
 #include "config.h"
+#include "explain.h"
 #include "log.h"
 #include "manager.h"
 #include "policy.h"
@@ -140,6 +141,25 @@ static int on_drain_cgroup(sd_bus_message *call, void *userdata, sd_bus_error *e
 	int r = sd_bus_message_read(call, "st", &path, &timeout);
 
 	return r < 0 ? r : request_drain_cgroup(userdata, call, path, timeout, error);
+}
+
+int bus_sender_uid(const struct manager *m, sd_bus_message *call, uid_t *ret)
+{
+	auto_(sd_bus_creds_unrefp) sd_bus_creds *creds = NULL;
+	int r;
+
+	if (direct_sender(m, sd_bus_message_get_bus(call), ret))
+		return 0;
+	r = sd_bus_query_sender_creds(call, SD_BUS_CREDS_EUID, &creds);
+	return r < 0 ? r : sd_bus_creds_get_euid(creds, ret);
+}
+
+static int on_explain(sd_bus_message *call, void *userdata, sd_bus_error *error)
+{
+	uint64_t id;
+	int r = sd_bus_message_read(call, "t", &id);
+
+	return r < 0 ? r : explain_start(userdata, call, id, error);
 }
 
 static int on_reap(sd_bus_message *call, void *userdata, sd_bus_error *error)
@@ -288,6 +308,8 @@ static const sd_bus_vtable vtable[] = {
 	SD_BUS_METHOD_WITH_ARGS("DrainCgroup", SD_BUS_ARGS("s", cgroup, "t", timeout_usec),
 				SD_BUS_RESULT("s", result, "t", freed_bytes, "t", left_bytes), on_drain_cgroup,
 				SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD_WITH_ARGS("Explain", SD_BUS_ARGS("t", id), SD_BUS_RESULT("s", json), on_explain,
+				SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD_WITH_ARGS("Reap", SD_BUS_NO_ARGS,
 				SD_BUS_RESULT("t", dying_before, "t", dying_after, "s", refused_because), on_reap,
 				SD_BUS_VTABLE_UNPRIVILEGED),
@@ -314,6 +336,7 @@ static void drop_bus(struct manager *m)
 {
 	m->bus_ready = false;
 	requests_cancel(m, m->bus);
+	explain_cancel(m, m->bus);
 	m->bus = sd_bus_close_unref(m->bus);
 }
 
@@ -420,6 +443,7 @@ int bus_start(struct manager *m)
 void bus_stop(struct manager *m)
 {
 	requests_cancel_all(m);
+	explain_cancel(m, NULL);
 	m->bus_ready = false;
 	m->bus = sd_bus_close_unref(m->bus);	/* not flushed: that may take for ever */
 	m->bus_timer = sd_event_source_disable_unref(m->bus_timer);

@@ -32,6 +32,9 @@ void bus_stop(struct manager *m);
 /* The interface on a connection, whoever is at its other end. 0 or errno. */
 int bus_add_methods(sd_bus *bus, struct manager *m);
 
+/* Who sent the call, over the bus or the socket. 0 or errno. */
+int bus_sender_uid(const struct manager *m, sd_bus_message *call, uid_t *ret);
+
 /* Signals. Nothing happens without a bus. */
 void bus_zombie_found(struct manager *m, uint64_t id, const char *path);
 void bus_zombie_gone(struct manager *m, uint64_t id, const char *path);

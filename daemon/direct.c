@@ -8,6 +8,7 @@
 #include <systemd/sd-login.h>
 
 #include "bus.h"
+#include "explain.h"
 #include "fileio.h"
 #include "log.h"
 #include "manager.h"
@@ -40,6 +41,7 @@ static void end(struct peer *p)
 		}
 	}
 	requests_cancel(p->m, p->bus);
+	explain_cancel(p->m, p->bus);
 	sd_bus_close_unref(p->bus);
 	free(p->cgroup);
 	free(p);

@@ -341,7 +341,7 @@ int manager_new(const char *config_path, struct manager **ret)
 
 	if (!m)
 		return -ENOMEM;
-	m->run_fd = m->proc_fd = -EBADF;
+	m->run_fd = m->proc_fd = m->explain_fd = -EBADF;
 	m->config_path = config_path;
 	m->started_ns = mcr_now_ns();
 	r = mcr_hierarchy_find(&m->h, &why);
@@ -383,6 +383,7 @@ struct manager *manager_free(struct manager *m)
 	job_kill(&m->settle_job);
 	job_kill(&m->cycle_job);
 	job_kill(&m->look_job);
+	job_kill(&m->explain_job);
 	sd_event_source_unref(m->requests.timer);
 	sd_event_source_unref(m->settle_timer);
 	sd_event_source_unref(m->cycle_timer);
@@ -397,6 +398,7 @@ struct manager *manager_free(struct manager *m)
 	free(m->budgets);
 	mcr_config_unref(m->config);
 	mcr_hierarchy_free(m->h);
+	close_fd(m->explain_fd);
 	close_fd(m->run_fd);
 	close_fd(m->proc_fd);
 	free(m);
@@ -414,6 +416,7 @@ int manager_run(struct manager *m)
 	r = sd_event_loop(m->event);
 	sd_notify(0, "STOPPING=1");
 	job_kill(&m->look_job);
+	job_kill(&m->explain_job);
 	job_kill(&m->cycle_job);
 	job_kill(&m->settle_job);
 	manager_recover(m);

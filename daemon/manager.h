@@ -75,6 +75,10 @@ struct manager {
 	struct churn churn;
 	struct job cycle_job;
 	struct job look_job;		/* at the pins of survivors */
+	struct job explain_job;		/* for a caller */
+	sd_bus_message *explain_call;	/* NULL: the caller has gone */
+	int explain_fd;
+	int32_t explain_result;
 	uint64_t looking[64];
 	sd_event_source *cycle_timer;
 	bool first_cycle;

@@ -13,42 +13,16 @@
 #include "config.h"
 #include "fileio.h"
 #include "gate.h"
+#include "json.h"
 #include "log.h"
 #include "manager.h"
 #include "policy.h"
-#include "utf8.h"
 #include "util.h"
 
 /* More zombies than that are counted but not listed: the file is rewritten each cycle. */
 #define LISTED_MAX 1000
 /* Kinds of units that make zombies, most first. */
 #define MAKERS_MAX 20
-
-static void add_u64(struct json_object *o, const char *key, uint64_t v)
-{
-	json_object_object_add(o, key, json_object_new_uint64(v));
-}
-
-static void add_str(struct json_object *o, const char *key, const char *v)
-{
-	json_object_object_add(o, key, v ? json_object_new_string(v) : NULL);
-}
-
-/* A name of a cgroup is bytes; JSON is UTF-8. */
-static void add_path(struct json_object *o, const char *key, const char *path)
-{
-	char clean[4096];
-
-	add_str(o, key, mcr_utf8_clean(path, clean, sizeof(clean)));
-}
-
-static void add_path_or_null(struct json_object *o, const char *key, const char *path)
-{
-	if (path)
-		add_path(o, key, path);
-	else
-		add_str(o, key, NULL);
-}
 
 static struct json_object *zombie_json(const struct manager *m, const struct mcr_zombie *z, uint64_t now)
 {
@@ -58,7 +32,7 @@ static struct json_object *zombie_json(const struct manager *m, const struct mcr
 	struct json_object *o = json_object_new_object();
 
 	add_u64(o, "id", z->id);
-	add_path(o, "path", z->path);
+	add_str(o, "path", z->path);
 	add_u64(o, "refs", z->refs);
 	add_u64(o, "usage_bytes", z->usage_bytes);
 	add_u64(o, "swap_bytes", z->swap_bytes);
@@ -71,7 +45,7 @@ static struct json_object *zombie_json(const struct manager *m, const struct mcr
 	add_str(o, "policy", p ? p->name : NULL);
 	json_object_object_add(o, "due", json_object_new_boolean(k && zombie_is_due(k, &times, now)));
 	json_object_object_add(o, "pinned", json_object_new_boolean(k && k->pinned));
-	add_path_or_null(o, "reason", k && k->pinned ? zombie_why(k, z) : NULL);
+	add_str(o, "reason", k && k->pinned ? zombie_why(k, z) : NULL);
 	return o;
 }
 
@@ -106,7 +80,7 @@ static struct json_object *held_json(const struct manager *m)
 		struct json_object *one = json_object_new_object();
 
 		add_u64(one, "id", h->id);
-		add_path(one, "path", h->path);
+		add_str(one, "path", h->path);
 		add_str(one, "policy", h->policy->name);
 		add_str(one, "state", held_state_name(h->state));
 		add_u64(one, "held_msec", now > h->since_ns ? (now - h->since_ns) / 1000000 : 0);
@@ -171,8 +145,8 @@ static struct json_object *churn_json(const struct manager *m)
 	for (size_t i = 0; i < n; i++) {
 		struct json_object *o = json_object_new_object();
 
-		add_path(o, "pattern", top[i]->pattern);
-		add_path(o, "latest", top[i]->unit);
+		add_str(o, "pattern", top[i]->pattern);
+		add_str(o, "latest", top[i]->unit);
 		add_str(o, "kind", top[i]->timer ? "timer" : mcr_unit_kind_name(top[i]->kind));
 		add_u64(o, "held_per_hour", churn_per_hour(top[i], CHURN_HELD, now));
 		add_u64(o, "zombies_per_hour", churn_per_hour(top[i], CHURN_ZOMBIE, now));

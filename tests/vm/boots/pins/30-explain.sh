@@ -81,6 +81,19 @@ for i in {1..12}; do systemctl start "maker@$i"; done
 check "status says who makes zombies" wait_for 10 eval "memcg-reaper status | tee -a /dev/stderr | grep -q 'maker@\\*.service (template): 12 an hour held'"
 check "and what to do about it" eval "memcg-reaper status | grep 'maker@' | grep -q 'each instance has a cgroup of its own'"
 
+# A user may ask about zombies of his own, and of no others.
+useradd -m -u 1500 alice 2>/dev/null || true
+mkdir -p /sys/fs/cgroup/user.slice/user-1500.slice
+echo +memory >/sys/fs/cgroup/user.slice/cgroup.subtree_control
+echo +memory >/sys/fs/cgroup/user.slice/user-1500.slice/cgroup.subtree_control
+mkdir /sys/fs/cgroup/user.slice/user-1500.slice/hers
+sh -c "echo \$\$ >/sys/fs/cgroup/user.slice/user-1500.slice/hers/cgroup.procs && exec dd if=/dev/zero of=/dev/shm/hers bs=4K count=1 status=none"
+for _ in {1..100}; do rmdir /sys/fs/cgroup/user.slice/user-1500.slice/hers 2>/dev/null && break; sleep 0.2; done
+hers() { runuser -u alice -- memcg-reaper explain hers | tee -a /dev/stderr | grep -q 'tmpfs /hers'; }
+check "alice is told what holds hers" wait_for 60 hers
+check_not "and not what holds another's" runuser -u alice -- memcg-reaper explain told
+rm /dev/shm/hers
+
 # A verdict.
 check "doctor has a verdict" eval "memcg-reaper doctor | tee -a /dev/stderr | grep -q '^Verdict: '"
 mkdir -p /dev/shm/many "$top/many"

@@ -69,6 +69,7 @@ const char *advice_text(const struct mcr_pin *p)
 	case MCR_PIN_SOCKET:
 		return "goes when the connection is closed";
 	case MCR_PIN_INOTIFY:
+	case MCR_PIN_FANOTIFY:
 		return "goes when the process that watches closes it, or ends";
 	case MCR_PIN_STOCK:
 		return "a CPU keeps some charges ready: goes by itself";

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "pinjson.h"
+
+#include <json-c/json.h>
+#include <stdio.h>
+#include <sys/sysmacros.h>
+
+#include "advice.h"
+#include "json.h"
+#include "pins.h"
+#include "users.h"
+
+static struct json_object *ranges_json(const struct mcr_pin *p)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < p->n_ranges; i++) {
+		struct json_object *o = json_object_new_object();
+
+		add_u64(o, "offset", p->ranges[i].offset);
+		add_u64(o, "bytes", p->ranges[i].len);
+		json_object_array_add(list, o);
+	}
+	return list;
+}
+
+static void add_file(struct json_object *o, const struct mcr_pin *p)
+{
+	char dev[32];
+
+	snprintf(dev, sizeof(dev), "%u:%u", major(p->dev), minor(p->dev));
+	add_str(o, "device", dev);
+	add_u64(o, "inode", p->ino);
+	add_u64(o, "links", p->nlink);
+	add_u64(o, "size_bytes", p->size);
+	add_str(o, "file_system", p->fstype);
+	add_bool(o, "deleted", p->nlink == 0);
+	json_object_object_add(o, "ranges", ranges_json(p));
+}
+
+static struct json_object *pin_json(const struct mcr_pin *p)
+{
+	struct json_object *o = json_object_new_object();
+
+	add_str(o, "kind", mcr_pin_kind_name(p->kind));
+	add_u64(o, "references", p->refs);
+	add_u64(o, "bytes", p->bytes);
+	add_u64(o, "dirty_bytes", p->dirty_bytes);
+	add_u64(o, "mapped_bytes", p->mapped_bytes);
+	add_bool(o, "locked", p->locked);
+	add_bool(o, "huge", p->large);
+	add_str(o, "name", p->name);
+	if (p->ino)
+		add_file(o, p);
+	if (p->kind == MCR_PIN_SYSV) {
+		add_u64(o, "shmid", p->shmid);
+		add_u64(o, "key", p->key);
+	}
+	if (p->pid) {
+		add_u64(o, "pid", p->pid);
+		add_str(o, "comm", p->comm);
+	}
+	if (p->cgroup_id)
+		add_u64(o, "cgroup_id", p->cgroup_id);
+	if (p->count)
+		add_u64(o, "count", p->count);
+	add_str(o, "advice", advice_text(p));
+	add_str(o, "command", advice_command(p));
+	return o;
+}
+
+static struct json_object *users_json(const struct mcr_users *u, size_t pin)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; u && i < u->n; i++) {
+		struct json_object *o;
+
+		if (u->users[i].pin != pin)
+			continue;
+		o = json_object_new_object();
+		add_u64(o, "pid", u->users[i].pid);
+		add_str(o, "comm", u->users[i].comm);
+		add_str(o, "cgroup", u->users[i].cgroup);
+		add_u64(o, "mapped_bytes", u->users[i].mapped_bytes);
+		add_u64(o, "descriptors", u->users[i].fds);
+		json_object_array_add(list, o);
+	}
+	return list;
+}
+
+struct json_object *mcr_pins_json(const struct mcr_pins *p, const struct mcr_users *u, const char *path)
+{
+	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
+
+	add_u64(o, "id", p->id);
+	add_str(o, "path", path);
+	add_bool(o, "dying", p->dying);
+	add_bool(o, "complete", p->complete);
+	add_u64(o, "references_held", p->refs_held);
+	add_u64(o, "references_explained", p->refs_explained);
+	for (size_t i = 0; i < p->n; i++) {
+		struct json_object *pin = pin_json(&p->pins[i]);
+
+		json_object_object_add(pin, "users", users_json(u, i));
+		json_object_array_add(list, pin);
+	}
+	json_object_object_add(o, "pins", list);
+	add_bool(o, "users_complete", u && u->complete);
+	return o;
+}

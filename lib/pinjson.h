@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What `memcg-reaper explain --json` says of one memcg; its fields are in memcg-reaper(8). */
+#pragma once
+
+struct json_object;
+struct mcr_pins;
+struct mcr_users;
+
+/* users may be NULL: not known. The caller puts it back. */
+struct json_object *mcr_pins_json(const struct mcr_pins *p, const struct mcr_users *users, const char *path);
