@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # The daemon is killed by SIGKILL: removals go through at once, protections are what they were, and its successor
 # leaves no group behind.
-# timeout: 600
+# timeout: 900
 . /opt/mcr-tests/lib.sh
 . /opt/mcr-tests/reaper.sh
 
