@@ -4,6 +4,7 @@
  *
  *	mcr-pins-dump [--no-scan] [--users] ID...	those with these ids
  *	mcr-pins-dump [--no-scan] [--users] --all	every dying one, and the sum
+ *	mcr-pins-dump --for SECONDS ...			again and again
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -79,10 +80,11 @@ static int dump(struct mcr_pins_walker *w, uint64_t id, const char *path)
 
 static int dump_all(struct mcr_pins_walker *w)
 {
-	auto_(mcr_census_walker_freep) struct mcr_census_walker *cw = NULL;
+	static struct mcr_census_walker *cw;
 	auto_(mcr_census_freep) struct mcr_census *c = NULL;
-	int r = mcr_census_walker_new(&cw, NULL);
+	int r = cw ? 0 : mcr_census_walker_new(&cw, NULL);
 
+	held = explained = 0;
 	if (r == 0)
 		r = mcr_census_walk(cw, &c);
 	if (r < 0)
@@ -93,16 +95,18 @@ static int dump_all(struct mcr_pins_walker *w)
 	return 0;
 }
 
-int main(int argc, char **argv)
+static void begin_loop(const char *seconds, uint64_t *until)
 {
-	auto_(mcr_pins_walker_freep) struct mcr_pins_walker *w = NULL;
-	const char *why = "";
-	int r = mcr_pins_walker_new(&w, &why);
+	if (!*until)
+		*until = mcr_now_ns() + strtoul(seconds, NULL, 10) * MCR_NSEC_PER_SEC;
+}
 
-	if (r < 0) {
-		fprintf(stderr, "mcr-pins-dump: %s: %s\n", strerror(-r), why);
-		return 1;
-	}
+/* One pass over the arguments. */
+static int pass(struct mcr_pins_walker *w, int argc, char **argv, uint64_t *until)
+{
+	int r = 0;
+
+	printf("pass\n");
 	for (int i = 1; i < argc; i++) {
 		uint64_t id;
 
@@ -112,8 +116,27 @@ int main(int argc, char **argv)
 			show_users = true;
 		else if (strcmp(argv[i], "--all") == 0)
 			r = dump_all(w);
+		else if (strcmp(argv[i], "--for") == 0 && i + 1 < argc)
+			begin_loop(argv[++i], until);
 		else if (mcr_parse_u64(argv[i], &id) == 0)
 			r = dump(w, id, "");
 	}
+	return r;
+}
+
+int main(int argc, char **argv)
+{
+	auto_(mcr_pins_walker_freep) struct mcr_pins_walker *w = NULL;
+	const char *why = "";
+	uint64_t until = 0;
+	int r = mcr_pins_walker_new(&w, &why);
+
+	if (r < 0) {
+		fprintf(stderr, "mcr-pins-dump: %s: %s\n", strerror(-r), why);
+		return 1;
+	}
+	do {
+		r = pass(w, argc, argv, &until);
+	} while (mcr_now_ns() < until);
 	return r < 0;
 }
