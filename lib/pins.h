@@ -59,7 +59,7 @@ struct mcr_pin {
 	char *name;			/* path within its file system, as far as the kernel has it in memory; of a
 					   memfd its name; of a child the cgroup's; of a
 					   socket its addresses. NULL: not known */
-	bool name_cut;			/* longer than PATH_MAX: the end of it */
+	bool name_cut;			/* of PATH_MAX or more: the end of it */
 	dev_t dev;			/* what stat() calls st_dev, except on btrfs and overlayfs */
 	dev_t rdev;			/* MCR_PIN_BLOCK_DEVICE: the device */
 	uint64_t ino, nlink, size;

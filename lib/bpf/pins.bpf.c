@@ -558,7 +558,7 @@ static long name_step(__u32 i, void *ctx)
 	seq = SNAP_FIELD(copy, struct dentry, d_seq.seqcount.sequence);
 	parent = (__u64)SNAP_FIELD(copy, struct dentry, d_parent);
 	name = (__u64)SNAP_FIELD(copy, struct dentry, d_name.name);
-	if (path_len >= PINS_PATH_MAX - 256) {
+	if (path_len >= PINS_PATH_MAX) {
 		a->flags |= PINS_CUT;
 		return answered(q, a);
 	}

@@ -49,7 +49,7 @@ enum pins_answer_flags {
 	PINS_STALE = 1 << 0,	/* the page left meanwhile: nothing here is to be believed */
 	PINS_NAMELESS = 1 << 1,	/* no name of the inode is in the kernel's memory */
 	PINS_PSEUDO = 1 << 2,	/* a name outside of any tree: memfd, SysV, shared anonymous memory */
-	PINS_CUT = 1 << 3,	/* longer than PINS_PATH_MAX: the part next to the file */
+	PINS_CUT = 1 << 3,	/* of PINS_PATH_MAX or more: the part next to the file */
 	PINS_ANON = 1 << 4,	/* no file: pid and comm of a process that may map it */
 	PINS_KSM = 1 << 5,
 };

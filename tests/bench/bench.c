@@ -257,7 +257,7 @@ static uint64_t make_pinned(int base, const char *name, unsigned int files, unsi
 {
 	auto_(closep) int fd = make_dir(base, name);
 	struct clone_args args = { .flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = fd };
-	uint64_t id;
+	uint64_t id = 0;
 	int status;
 	pid_t pid;
 
@@ -297,11 +297,12 @@ static uint64_t time_pins(struct mcr_pins_walker *w, uint64_t id, uint64_t pages
 static void bench_pins(int base)
 {
 	struct mcr_pins_walker *w = NULL;
-	uint64_t none, many, one, id;
+	uint64_t none, many, one, id, start = mcr_now_ns();
 	int r = mcr_pins_walker_new(&w, NULL);
 
 	if (r < 0)
 		die("pins programs", r);
+	figure("pins, loading the programs", mcr_now_ns() - start, "instructions");
 	id = make_pinned(base, "pinned-none", 1, 1);
 	none = time_pins(w, id, 1, false);
 	figure("pins of a zombie with one page", none, "instructions");

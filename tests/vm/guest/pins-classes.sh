@@ -2,9 +2,9 @@
 # shellcheck shell=bash
 #
 # A known pin of each class; sourced by scenarios that differ in the machine it happens on.
+# shellcheck disable=SC2154,SC2086 # of pins.sh, and without blanks
 
 readonly data=/var/tmp/pins
-readonly page=4096
 
 pins_setup
 mkdir -p $data
@@ -14,6 +14,7 @@ pin_file() {
 	local file=$data/file reader
 
 	make_file $file 256
+	# shellcheck disable=SC2217 # it holds the file open
 	sleep infinity <$file &
 	reader=$!
 	make file file $file 8192 12288 65536 4096
@@ -37,6 +38,53 @@ pin_deleted_file() {
 	check_explained "deleted file"
 	check_pin "deleted file" "$(pin_of file "ino=$ino ")" refs=4 nlink=0 ranges=0+16384 name=$file
 	exec 9<&-
+}
+
+pin_odd_name() {
+	local file=$data/$'odd \001 name'
+
+	make_file "$file" 16
+	make odd file "$file" 0 4096
+	check_explained "odd name"
+	check "odd name: as it is" grep -q -F " name=$file" $dump_file
+}
+
+# A path that no system call takes at once.
+pin_deep() {
+	local part i
+
+	part=$(printf 'd%.0s' {1..200})
+	pushd $data >/dev/null
+	for ((i = 0; i < 24; i++)); do
+		mkdir -p $part
+		cd $part
+	done
+	make_file file 16
+	exec 9<file
+	popd >/dev/null
+	make deep file /proc/$$/fd/9 0 4096
+	check_explained "deep path"
+	check_pin "deep path" "$(pin_of file ' cut=1 ')" refs=1 cut=1
+	check "deep path: its end" grep -q "cut=1 name=/dd.*/$part/file\$" $dump_file
+	exec 9<&-
+	rm -rf ${data:?}/$part
+}
+
+pin_overlay() {
+	mkdir -p $data/lower /run/overlay/{upper,work,merged}
+	make_file $data/lower/file 16
+	mount -t overlay -o lowerdir=$data/lower,upperdir=/run/overlay/upper,workdir=/run/overlay/work overlay /run/overlay/merged ||
+		return 0
+	make overlay file /run/overlay/merged/file 0 8192
+	check_explained "overlay"
+	check_pin "overlay: the file below" "$(pin_of file "ino=$(stat -c %i $data/lower/file) ")" refs=2 fstype=ext4 \
+		name=$data/lower/file
+	umount /run/overlay/merged
+}
+
+pin_nothing() {
+	/opt/mcr-tests/mcr-pins-dump 999999999 >$dump_file || true
+	check "an id that is no memcg is an error" grep -q '^memcg id=999999999 error=' $dump_file
 }
 
 pin_dirty() {
@@ -218,7 +266,7 @@ pin_swapped() {
 every_class() {
 	local class
 
-	for class in file deleted_file dirty tmpfs memfd sysv shared anon huge huge_tmpfs block_device locked writeback child \
+	for class in nothing file deleted_file odd_name deep overlay dirty tmpfs memfd sysv shared anon huge huge_tmpfs block_device locked writeback child \
 		process tcp unix inotify live swapped; do
 		"pin_$class"
 	done
