@@ -604,6 +604,16 @@ static __u64 batch[PINS_BATCH * 8];
 
 #define SECTION_BYTES (2U << 20)	/* struct pages of one memory section: they are there or not as one */
 
+/*
+ * A page of the batch.  Not static: the verifier then checks it once, not for each of the 64 places it may be
+ * called with.
+ */
+__noinline int add_found(__u32 k, __u64 folio)
+{
+	add_folio(&batch[(k & (PINS_BATCH - 1)) * 8], folio);
+	return 0;
+}
+
 static long scan_step(__u32 i, void *ctx)
 {
 	const __u32 memcg_word = OFF(struct folio, memcg_data) / 8;
@@ -622,7 +632,7 @@ static long scan_step(__u32 i, void *ctx)
 	}
 	for (k = 0; k < PINS_BATCH; k++)
 		if (batch[k * 8 + (memcg_word & 7)] == memcg)
-			add_folio(&batch[k * 8], folio + k * 64);
+			add_found(k, folio + k * 64);
 	state.next_folio = folio + sizeof(batch);
 	return 0;
 }

@@ -294,12 +294,26 @@ static uint64_t time_pins(struct mcr_pins_walker *w, uint64_t id, uint64_t pages
 	return median(t, ARRAY_SIZE(t));
 }
 
+static uint64_t time_loading_census(void)
+{
+	auto_(mcr_census_walker_freep) struct mcr_census_walker *w = NULL;
+	uint64_t start = mcr_now_ns();
+	int r = mcr_census_walker_new(&w, NULL);
+
+	if (r < 0)
+		die("census program", r);
+	return mcr_now_ns() - start;
+}
+
 static void bench_pins(int base)
 {
 	struct mcr_pins_walker *w = NULL;
-	uint64_t none, many, one, id, start = mcr_now_ns();
-	int r = mcr_pins_walker_new(&w, NULL);
+	uint64_t none, many, one, id, start;
+	int r;
 
+	figure("census, loading the program", time_loading_census(), "instructions");
+	start = mcr_now_ns();
+	r = mcr_pins_walker_new(&w, NULL);
 	if (r < 0)
 		die("pins programs", r);
 	figure("pins, loading the programs", mcr_now_ns() - start, "instructions");
