@@ -177,7 +177,7 @@ void direct_expire(struct manager *m)
 
 int direct_start(struct manager *m)
 {
-	int fd, r = listen_at(RUN_DIR "/" DIRECT_SOCKET, &fd);
+	int fd = -EBADF, r = listen_at(RUN_DIR "/" DIRECT_SOCKET, &fd);
 
 	if (r < 0)
 		return r;
