@@ -6,7 +6,7 @@
 . /opt/mcr-tests/lib.sh
 . /opt/mcr-tests/pins.sh
 
-readonly seconds=60 load=/var/tmp/load big=/var/tmp/big names=/run/pins.names
+readonly seconds=30 load=/var/tmp/load big=/var/tmp/big names=/run/pins.names
 
 systemctl stop memcg-reaperd
 pins_setup
