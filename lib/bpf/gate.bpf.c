@@ -87,10 +87,13 @@ struct {
  */
 struct search {
 	__u64 kn;		/* the cgroup */
+	__u64 cursor;		/* the level that is looked at */
 	__u64 at;		/* the component that is compared */
 	__u64 slice;		/* whose rules are tried */
 	__u32 set, first;
 	__u32 decided;		/* number of the rule plus one, within all sets */
+	__u32 excluded;		/* a name so far says container */
+	__u32 below_slice;
 	__u32 matched;
 	__u32 result;		/* enum glob_result */
 	__u32 steps;		/* of globs, in all */
@@ -200,46 +203,58 @@ struct verdict {
 	bool below_slice;	/* some slice on the way has rules, for this cgroup or others */
 };
 
+/*
+ * One level: has it rules, and is one of them for the cgroup?  A callback, so that the verifier looks at it once and not
+ * for each of 64 levels: the program loads in a fraction of the time.
+ */
+static long judge_level(__u32 i, struct search **ctx)
+{
+	struct search *s = *ctx;
+	struct kernfs_node *kn = (void *)s->cursor;
+	__u32 set = s->set & (GATE_SETS - 1);
+	struct gate_range range = {};
+	struct gate_slice *slice;
+	__u64 id;
+
+	if (!kn)
+		return 1;
+	id = BPF_CORE_READ(kn, id);
+	slice = bpf_map_lookup_elem(&slices, &id);
+	if (slice)	/* both halves at once: it may be replaced */
+		*(__u64 *)&range = *(volatile __u64 *)&slice->set[set];
+	if (range.n) {
+		s->below_slice = 1;
+		s->slice = s->cursor;
+		s->first = range.first;
+		bpf_loop(range.n, try_rule, ctx, 0);
+		if (s->decided)
+			return 1;
+	}
+	if (!s->excluded)
+		s->excluded = name_excluded(&settings.sets[set], kn);
+	s->cursor = (__u64)kn_parent(kn);
+	return 0;
+}
+
 /* The nearest ancestor with a rule for the cgroup decides. */
 static __always_inline struct verdict judge(struct kernfs_node *leaf)
 {
 	__u32 zero = 0, set = settings.active & (GATE_SETS - 1);
 	struct search *s = bpf_map_lookup_elem(&searches, &zero);
 	struct verdict v = { .generation = settings.sets[set].generation };
-	struct kernfs_node *kn = leaf;
-	struct gate_slice *slice;
-	struct gate_range range;
-	__u64 id;
 	__u32 number;
-	int i;
 
 	if (!s)
 		return v;
-	s->kn = (__u64)leaf;
+	s->kn = s->cursor = (__u64)leaf;
 	s->set = set;
-	s->steps = 0;
-	s->decided = 0;
-	for (i = 0; i < MAX_ANCESTORS && kn; i++) {
-		id = BPF_CORE_READ(kn, id);
-		slice = bpf_map_lookup_elem(&slices, &id);
-		range.n = 0;
-		if (slice)	/* both halves at once: it may be replaced */
-			*(__u64 *)&range = *(volatile __u64 *)&slice->set[set];
-		if (range.n) {
-			v.below_slice = true;
-			s->slice = (__u64)kn;
-			s->first = range.first;
-			bpf_loop(range.n, try_rule, &s, 0);
-			if (s->decided)
-				break;
-		}
-		if (!v.excluded)
-			v.excluded = name_excluded(&settings.sets[set], kn);
-		kn = kn_parent(kn);
-	}
-	if (s->steps >= MATCH_STEPS_MAX)
+	s->steps = s->decided = s->excluded = s->below_slice = 0;
+	bpf_loop(MAX_ANCESTORS, judge_level, &s, 0);
+	v.excluded = s->excluded;
+	v.below_slice = s->below_slice;
+	if (s->steps >= MATCH_STEPS_MAX) {
 		count(too_hard);
-	else if (s->decided) {
+	} else if (s->decided) {
 		number = s->decided - 1;
 		v.rule = bpf_map_lookup_elem(&rules, &number);
 	}
