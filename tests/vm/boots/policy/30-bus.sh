@@ -37,7 +37,7 @@ check "the daemon comes to the bus" wait_for 20 on_the_bus
 
 # Reading is free.
 check "introspection names every method" eval 'out=$(as nobody busctl --system introspect org.memcgreaper1 /org/memcgreaper1); printf "%s\n" "$out"
-	for name in ListZombies GetStatus GetFeatures GetPolicy DrainUnit DrainCgroup Reap Reload ZombieFound ZombieGone ZombiePinned CgroupSettled; do
+	for name in ListZombies GetStatus GetFeatures GetPolicy Explain DrainUnit DrainCgroup Reap Reload ZombieFound ZombieGone ZombiePinned CgroupSettled; do
 		grep -q "^\.$name " <<<"$out" || exit 1; done'
 check "anybody may list zombies" as nobody busctl --system call "${where[@]}" ListZombies
 check "anybody may have the status" eval 'as nobody busctl --system call "${where[@]}" GetStatus | grep -q since_start'
