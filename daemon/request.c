@@ -179,7 +179,7 @@ static void on_drained(const void *record, void *userdata)
 	const struct mcr_drain_report *rep = record;
 	uint64_t left = rep->left.file_bytes + rep->left.anon_bytes + rep->left.swap_bytes;
 	struct manager *m = userdata;
-	const char *path = NULL;
+	bool told = false;
 
 	if (rep->error == 0)
 		m->totals.drained_bytes += rep->freed_bytes;
@@ -192,9 +192,9 @@ static void on_drained(const void *record, void *userdata)
 		else if (rep->error < 0)
 			refuse(r, SD_BUS_ERROR_FAILED, strerror(-rep->error));
 		else {
-			path = path ? path : r->path;
-			if (path == r->path)
+			if (!told)
 				log_action(EVENT_NONE, level_for(r), "drained", r->path, rep->freed_bytes, "somebody asked for it");
+			told = true;
 			answer_drain(r, left ? "left" : "settled", rep->freed_bytes, left);
 		}
 	}
