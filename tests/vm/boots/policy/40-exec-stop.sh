@@ -55,8 +55,8 @@ done
 hook='ExecStopPost=memcg-reaper drain --unit=%n --wait=20 --json'
 check "with --wait it is drained before the stop goes on" hooked waits
 hook='ExecStopPost=memcg-reaper drain --unit=%n --strict'
+check "and tells how much" wait_for 10 eval "journalctl -u waits.service -o cat --no-pager | grep -q freed_bytes"
 journalctl -u waits.service -o cat --no-pager
-check "and tells how much" eval "journalctl -u waits.service -o cat --no-pager | grep -q freed_bytes"
 
 # In a user manager.
 useradd -m -u 1500 alice 2>/dev/null || true
