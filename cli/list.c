@@ -10,7 +10,9 @@
 #include "fileio.h"
 #include "hierarchy.h"
 #include "memcost.h"
+#include "pinjson.h"
 #include "pins.h"
+#include "pintally.h"
 #include "pinword.h"
 #include "util.h"
 
@@ -38,13 +40,14 @@ static struct json_object *known_to_daemon(struct json_object *status, uint64_t 
  * The pin that holds most references, in a few words in a static buffer; "" when it cannot be told. Not beyond
  * EXPLAINED_MAX: who has more zombies than that does not read them one by one.
  */
-static const char *main_pin(struct mcr_pins_walker *w, const struct mcr_zombie *z, size_t i)
+static const char *main_pin(struct mcr_pins_walker *w, const struct mcr_zombie *z, size_t i, struct mcr_pin_tally *t)
 {
 	static char buf[512];
 	auto_(mcr_pins_freep) struct mcr_pins *p = NULL;
 
 	if (!w || i >= EXPLAINED_MAX || mcr_pins_walk(w, z->id, &p) < 0 || p->n == 0)
 		return "";
+	mcr_pin_tally_add(t, p->pins[0].kind, p->pins[0].bytes);
 	return mcr_pin_words(&p->pins[0], buf, sizeof(buf));
 }
 
@@ -79,13 +82,15 @@ static void print_list_json(const struct mcr_census *c, struct json_object *stat
 			    struct mcr_pins_walker *w)
 {
 	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
+	struct mcr_pin_tally t = { 0 };
 
 	add_bool(o, "complete", c->complete);
 	add_u64(o, "visited", c->visited);
 	for (size_t i = 0; i < c->n; i++)
 		json_object_array_add(list, zombie_json(&c->zombies[i], known_to_daemon(status, c->zombies[i].id),
-							cost, main_pin(w, &c->zombies[i], i)));
+							cost, main_pin(w, &c->zombies[i], i, &t)));
 	json_object_object_add(o, "zombies", list);
+	json_object_object_add(o, "main_pins", mcr_pin_tally_json(&t));
 	print_json(o);
 }
 
@@ -105,18 +110,22 @@ static void print_zombie(const struct mcr_zombie *z, struct json_object *known, 
 
 static void print_list(const struct mcr_census *c, struct json_object *status, uint64_t cost, struct mcr_pins_walker *w)
 {
+	struct mcr_pin_tally t = { 0 };
 	uint64_t pages = 0;
 
 	if (c->n)
 		printf("%9s %7s %6s %7s %7s %7s  %s\n", "ID", "AGE", "REFS", "CACHE", "SHMEM", "SWAP", "CGROUP");
 	for (size_t i = 0; i < c->n; i++) {
-		print_zombie(&c->zombies[i], known_to_daemon(status, c->zombies[i].id), main_pin(w, &c->zombies[i], i));
+		print_zombie(&c->zombies[i], known_to_daemon(status, c->zombies[i].id), main_pin(w, &c->zombies[i], i, &t));
 		pages += mcr_zombie_pages(&c->zombies[i]);
 	}
 	printf("%zu dying memcgs of %" PRIu64 " hold %s", c->n, c->visited, human_bytes(pages * sysconf(_SC_PAGESIZE)));
 	if (cost)
 		printf(" and cost the kernel at least %s", human_bytes(c->n * cost));
 	printf("%s\n", c->complete ? "" : "; the walk was cut short, there are more");
+	for (size_t i = 0; i < t.n; i++)
+		printf("%s%s: %" PRIu64 ", %s%s", i ? "; " : "mainly ", mcr_pin_kind_name(t.sums[i].kind), t.sums[i].zombies,
+		       human_bytes(t.sums[i].bytes), i + 1 == t.n ? "\n" : "");
 }
 
 static int list_by_count(const struct mcr_hierarchy *h, bool json, const char *why)

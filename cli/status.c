@@ -35,6 +35,18 @@ static void print_pinned(struct json_object *zombies)
 	}
 }
 
+static void print_main_pins(struct json_object *pins)
+{
+	size_t n = pins ? json_object_array_length(pins) : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *p = json_object_array_get_idx(pins, i);
+
+		printf("%s%s: %" PRIu64 " zombies, %s%s", i ? ", " : "    Held by: ", get_str(p, "kind"), get_u64(p, "zombies"),
+		       human_bytes(get_u64(p, "bytes")), i + 1 == n ? "\n" : "");
+	}
+}
+
 static void print_zombies(struct json_object *z)
 {
 	uint64_t now = get_u64(z, "now"), each = get_u64(z, "kernel_bytes_each");
@@ -43,6 +55,7 @@ static void print_zombies(struct json_object *z)
 	if (each)
 		printf("; each costs the kernel at least %s", human_bytes(each));
 	putchar('\n');
+	print_main_pins(get(z, "main_pins"));
 	print_trend(get(z, "trend"));
 	print_pinned(z);
 }

@@ -55,9 +55,12 @@ uint64_t churn_per_hour(const struct churn_maker *m, enum churn_what what, uint6
 	return sum;
 }
 
+/* What becomes a zombie was held first, unless there is no gate: the larger number has the other in it. */
 static uint64_t all_per_hour(const struct churn_maker *m, uint64_t now_ns)
 {
-	return churn_per_hour(m, CHURN_HELD, now_ns) + churn_per_hour(m, CHURN_ZOMBIE, now_ns);
+	uint64_t held = churn_per_hour(m, CHURN_HELD, now_ns), zombies = churn_per_hour(m, CHURN_ZOMBIE, now_ns);
+
+	return held > zombies ? held : zombies;
 }
 
 struct churn_maker *churn_note(struct churn *c, const char *path, enum churn_what what, uint64_t now_ns)

@@ -18,7 +18,7 @@
 #define CHURN_SLOT_NSEC (300ULL * 1000000000)	/* slots together: an hour */
 
 enum churn_what {
-	CHURN_HELD,		/* would have become a zombie */
+	CHURN_HELD,		/* would have become a zombie; some do all the same */
 	CHURN_ZOMBIE,		/* has */
 	CHURN_WHATS,
 };

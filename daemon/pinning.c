@@ -16,6 +16,8 @@
 struct answer {
 	uint64_t id;
 	bool hopeless;		/* nothing that holds it may go by reclaim */
+	uint32_t main_pin;	/* enum mcr_pin_kind */
+	uint64_t main_pin_bytes;
 	char why[KNOWN_WHY_MAX];
 };
 _Static_assert(sizeof(struct answer) <= JOB_RECORD_MAX, "fits the job's buffer");
@@ -31,8 +33,11 @@ static struct answer judge(const struct mcr_pins *p, bool swap)
 
 	for (size_t i = 0; i < p->n; i++)
 		a.hopeless = a.hopeless && !mcr_pin_may_go(&p->pins[i], swap);
-	if (p->n > 0)
-		mcr_pin_words(&p->pins[0], a.why, sizeof(a.why));
+	if (p->n == 0)
+		return a;
+	a.main_pin = p->pins[0].kind;
+	a.main_pin_bytes = p->pins[0].bytes;
+	mcr_pin_words(&p->pins[0], a.why, sizeof(a.why));
 	return a;
 }
 
@@ -72,6 +77,8 @@ static void on_answer(const void *record, void *userdata)
 	if (!k)
 		return;
 	memcpy(k->why, a->why, sizeof(k->why));
+	k->main_pin = a->main_pin;
+	k->main_pin_bytes = a->main_pin_bytes;
 	if (a->hopeless && !k->pinned) {
 		k->pinned = true;
 		k->untold = true;

@@ -16,6 +16,8 @@
 #include "json.h"
 #include "log.h"
 #include "manager.h"
+#include "pinjson.h"
+#include "pintally.h"
 #include "policy.h"
 #include "util.h"
 
@@ -49,6 +51,17 @@ static struct json_object *zombie_json(const struct manager *m, const struct mcr
 	return o;
 }
 
+/* Of those that were looked at, which are the ones that a round did not rid us of. */
+static struct json_object *main_pins_json(const struct manager *m)
+{
+	struct mcr_pin_tally t = { 0 };
+
+	for (size_t i = 0; i < m->zombies.n; i++)
+		if (*m->zombies.at[i].why)
+			mcr_pin_tally_add(&t, m->zombies.at[i].main_pin, m->zombies.at[i].main_pin_bytes);
+	return mcr_pin_tally_json(&t);
+}
+
 static struct json_object *zombies_json(const struct manager *m)
 {
 	struct json_object *o = json_object_new_object(), *list = json_object_new_array(),
@@ -61,6 +74,7 @@ static struct json_object *zombies_json(const struct manager *m)
 	add_u64(o, "kernel_bytes_each", m->zombie_cost_bytes);
 	for (size_t i = 0; i < m->n_trend; i++)
 		json_object_array_add(trend, json_object_new_uint64(m->trend[i]));
+	json_object_object_add(o, "main_pins", main_pins_json(m));
 	json_object_object_add(o, "trend", trend);
 	json_object_object_add(o, "named", json_object_new_boolean(m->census && m->census->named));
 	for (size_t i = 0; m->census && i < m->census->n && i < LISTED_MAX; i++)

@@ -25,6 +25,8 @@ struct known {
 	bool looked;
 	bool untold;		/* pinned, and not yet told of */
 	char why[KNOWN_WHY_MAX];	/* the pin that holds most; "": not known */
+	unsigned int main_pin;		/* enum mcr_pin_kind; of meaning where there is a why */
+	uint64_t main_pin_bytes;
 	bool since_exact;
 	bool pinned;
 	bool told_dry;		/* what would be done with it was told of */

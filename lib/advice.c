@@ -46,7 +46,7 @@ const char *advice_text(const struct mcr_pin *p)
 	case MCR_PIN_KERNEL_SHMEM:
 		return shmem_text(p);
 	case MCR_PIN_ANON:
-		return "memory of a process that moved to another cgroup: goes when it ends or is restarted";
+		return "private memory of a process, which may be in another cgroup by now: goes when it ends or is restarted";
 	case MCR_PIN_KSM:
 		return "merged by KSM: goes when those that share it end";
 	case MCR_PIN_SWAP_CACHE:

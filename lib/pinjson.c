@@ -8,6 +8,7 @@
 #include "advice.h"
 #include "json.h"
 #include "pins.h"
+#include "pintally.h"
 #include "users.h"
 
 static struct json_object *ranges_json(const struct mcr_pin *p)
@@ -38,6 +39,12 @@ static void add_file(struct json_object *o, const struct mcr_pin *p)
 	json_object_object_add(o, "ranges", ranges_json(p));
 }
 
+/* Zero says something too: the first CPU, a child that is alive, none of the processes. */
+static bool has_count(enum mcr_pin_kind kind)
+{
+	return kind == MCR_PIN_SWAP || kind == MCR_PIN_STOCK || kind == MCR_PIN_PROCESS || kind == MCR_PIN_CHILD;
+}
+
 static struct json_object *pin_json(const struct mcr_pin *p)
 {
 	struct json_object *o = json_object_new_object();
@@ -50,6 +57,8 @@ static struct json_object *pin_json(const struct mcr_pin *p)
 	add_bool(o, "locked", p->locked);
 	add_bool(o, "huge", p->large);
 	add_str(o, "name", p->name);
+	add_bool(o, "name_cut", p->name_cut);
+	add_str(o, "device_name", *p->device ? p->device : NULL);
 	if (p->ino)
 		add_file(o, p);
 	if (p->kind == MCR_PIN_SYSV) {
@@ -62,7 +71,7 @@ static struct json_object *pin_json(const struct mcr_pin *p)
 	}
 	if (p->cgroup_id)
 		add_u64(o, "cgroup_id", p->cgroup_id);
-	if (p->count)
+	if (has_count(p->kind))
 		add_u64(o, "count", p->count);
 	add_str(o, "advice", advice_text(p));
 	add_str(o, "command", advice_command(p));
@@ -97,6 +106,7 @@ struct json_object *mcr_pins_json(const struct mcr_pins *p, const struct mcr_use
 	add_str(o, "path", path);
 	add_bool(o, "dying", p->dying);
 	add_bool(o, "complete", p->complete);
+	add_bool(o, "scanned", p->scanned);
 	add_u64(o, "references_held", p->refs_held);
 	add_u64(o, "references_explained", p->refs_explained);
 	for (size_t i = 0; i < p->n; i++) {
@@ -108,4 +118,19 @@ struct json_object *mcr_pins_json(const struct mcr_pins *p, const struct mcr_use
 	json_object_object_add(o, "pins", list);
 	add_bool(o, "users_complete", u && u->complete);
 	return o;
+}
+
+struct json_object *mcr_pin_tally_json(const struct mcr_pin_tally *t)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < t->n; i++) {
+		struct json_object *o = json_object_new_object();
+
+		add_str(o, "kind", mcr_pin_kind_name(t->sums[i].kind));
+		add_u64(o, "zombies", t->sums[i].zombies);
+		add_u64(o, "bytes", t->sums[i].bytes);
+		json_object_array_add(list, o);
+	}
+	return list;
 }

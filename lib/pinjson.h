@@ -4,7 +4,11 @@
 
 struct json_object;
 struct mcr_pins;
+struct mcr_pin_tally;
 struct mcr_users;
 
 /* users may be NULL: not known. The caller puts it back. */
 struct json_object *mcr_pins_json(const struct mcr_pins *p, const struct mcr_users *users, const char *path);
+
+/* The sums as an array, in their order. The caller puts it back. */
+struct json_object *mcr_pin_tally_json(const struct mcr_pin_tally *t);

@@ -3,6 +3,7 @@
  * Many calls at once over one connection to the bus, and how they were answered.
  *
  *	mcr-calls N METHOD ARG TIMEOUT_USEC	METHOD is DrainUnit or DrainCgroup
+ *	mcr-calls N Explain ID
  *
  * Prints a line "COUNT ANSWER" for each different answer: the result's word, or the error's name.
  */
@@ -45,17 +46,28 @@ static int on_answer(sd_bus_message *answer, void *userdata, sd_bus_error *error
 		result = sd_bus_message_get_error(answer)->name;
 	else
 		sd_bus_message_read(answer, "s", &result);
-	add(t, result);
+	add(t, *result == '{' ? "explained" : result);
 	return 0;
 }
 
-static int run(sd_bus *bus, unsigned int n, const char *method, const char *arg, uint64_t timeout, struct tally *t)
+/* One call; words are the method and its arguments. */
+static int call(sd_bus *bus, char **words, struct tally *t)
+{
+	static const char name[] = "org.memcgreaper1", path[] = "/org/memcgreaper1", interface[] = "org.memcgreaper1.Manager";
+
+	if (strcmp(words[0], "Explain") == 0)
+		return sd_bus_call_method_async(bus, NULL, name, path, interface, words[0], on_answer, t, "t",
+						(uint64_t)strtoull(words[1], NULL, 10));
+	return sd_bus_call_method_async(bus, NULL, name, path, interface, words[0], on_answer, t, "st", words[1],
+					(uint64_t)strtoull(words[2], NULL, 10));
+}
+
+static int run(sd_bus *bus, unsigned int n, char **words, struct tally *t)
 {
 	int r = 0;
 
 	for (unsigned int i = 0; i < n && r >= 0; i++)
-		r = sd_bus_call_method_async(bus, NULL, "org.memcgreaper1", "/org/memcgreaper1",
-					     "org.memcgreaper1.Manager", method, on_answer, t, "st", arg, timeout);
+		r = call(bus, words, t);
 	while (r >= 0 && t->answers < n) {
 		r = sd_bus_process(bus, NULL);
 		if (r == 0)
@@ -70,15 +82,15 @@ int main(int argc, char **argv)
 	sd_bus *bus = NULL;
 	int r;
 
-	if (argc != 5) {
-		fputs("usage: mcr-calls N METHOD ARG TIMEOUT_USEC\n", stderr);
+	if (argc != (argc > 2 && strcmp(argv[2], "Explain") == 0 ? 4 : 5)) {
+		fputs("usage: mcr-calls N METHOD ARG [TIMEOUT_USEC]\n", stderr);
 		return 2;
 	}
 	r = sd_bus_open_system(&bus);
 	if (r >= 0)
 		r = sd_bus_set_method_call_timeout(bus, PATIENCE_USEC);
 	if (r >= 0)
-		r = run(bus, strtoul(argv[1], NULL, 10), argv[2], argv[3], strtoull(argv[4], NULL, 10), &t);
+		r = run(bus, strtoul(argv[1], NULL, 10), argv + 2, &t);
 	for (unsigned int i = 0; i < t.n; i++)
 		printf("%u %s\n", t.count[i], t.kind[i]);
 	sd_bus_flush_close_unref(bus);

@@ -81,6 +81,23 @@ START_TEST(held_ones_and_zombies_are_counted_apart)
 }
 END_TEST
 
+START_TEST(what_was_held_and_became_a_zombie_is_one)
+{
+	const struct churn_maker *top[4];
+	struct churn c = { 0 };
+
+	for (int i = 0; i < 3; i++) {
+		churn_note(&c, "/a.service", CHURN_HELD, T0);
+		churn_note(&c, "/a.service", CHURN_ZOMBIE, T0);
+	}
+	for (int i = 0; i < 4; i++)
+		churn_note(&c, "/b.service", CHURN_ZOMBIE, T0);
+	ck_assert_uint_eq(churn_top(&c, T0, top, ARRAY_SIZE(top)), 2);
+	ck_assert_str_eq(top[0]->pattern, "b.service");
+	churn_clear(&c);
+}
+END_TEST
+
 START_TEST(after_an_hour_it_is_forgotten)
 {
 	struct churn c = { 0 };
@@ -460,7 +477,7 @@ START_TEST(odd_names_are_counted_as_they_are)
 END_TEST
 
 TEST_MAIN("churn", nobody_makes_zombies_at_first, units_of_one_kind_are_counted_together,
-	  held_ones_and_zombies_are_counted_apart, after_an_hour_it_is_forgotten, the_hour_slides_by_slots,
+	  held_ones_and_zombies_are_counted_apart, what_was_held_and_became_a_zombie_is_one, after_an_hour_it_is_forgotten, the_hour_slides_by_slots,
 	  a_slot_that_comes_round_again_begins_anew, slots_that_were_skipped_are_empty,
 	  a_machine_may_have_been_started_just_now, a_clock_that_goes_back_loses_nothing,
 	  the_pattern_that_was_quiet_for_longest_makes_room, who_takes_a_place_begins_with_nothing,

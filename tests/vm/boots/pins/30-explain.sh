@@ -57,6 +57,17 @@ wait_for 10 rmdir "$top/live"
 check "it has left that" explains "tmpfs /live" "$id"
 rm /dev/shm/live
 
+# An inner node with charges of its own, as a kernel that reparents would leave them there: by file, beside its children.
+mkdir "$top/inner"
+sh -c "echo \$\$ >$top/inner/cgroup.procs && exec dd if=/dev/zero of=/dev/shm/orphan bs=4K count=3 status=none"
+echo +memory >"$top/inner/cgroup.subtree_control"
+mkdir "$top/inner/below"
+check "charges of an inner node: by file" explains "tmpfs /orphan" --live /pins/inner
+check "and its children" explains "child below" --live /pins/inner
+rmdir "$top/inner/below"
+rm /dev/shm/orphan
+rmdir "$top/inner"
+
 # The daemon: the reason of what stays is its pin, and it is not tried three times in vain.
 mkdir /sys/fs/cgroup/system.slice/stays
 sh -c "echo \$\$ >/sys/fs/cgroup/system.slice/stays/cgroup.procs && exec dd if=/dev/zero of=/run/stays bs=4K count=1 status=none"
@@ -68,6 +79,8 @@ pinned_by() { journalctl -u memcg-reaperd -o cat --no-pager | grep -q "^pinned /
 check "the journal names the pin" wait_for 60 pinned_by
 check "and so does status" wait_for 10 eval "memcg-reaper status | tee -a /dev/stderr | grep -q 'stays: tmpfs /stays'"
 check_eq "after one round" "$(status since_start rounds)" 1
+check "status sums up what holds them" wait_for 10 eval "memcg-reaper status | grep -q '^    Held by: .*tmpfs: [0-9]* zombies'"
+check "and so does the list" eval "memcg-reaper list | tee -a /dev/stderr | tail -n 1 | grep -q '^mainly .*tmpfs: [0-9]*'"
 rm /run/stays
 
 # Who makes them.
@@ -78,7 +91,7 @@ ExecStart=dd if=/dev/zero of=/var/tmp/maker-%i bs=64K count=1 status=none
 UNIT
 systemctl daemon-reload
 for i in {1..12}; do systemctl start "maker@$i"; done
-check "status says who makes zombies" wait_for 10 eval "memcg-reaper status | tee -a /dev/stderr | grep -q 'maker@\\*.service (template): 12 an hour held'"
+check "status says who makes zombies" wait_for 40 eval "memcg-reaper status | tee -a /dev/stderr | grep -q 'maker@\\*.service (template): 12 an hour held'"
 check "and what to do about it" eval "memcg-reaper status | grep 'maker@' | grep -q 'each instance has a cgroup of its own'"
 
 # A user may ask about zombies of his own, and of no others.
@@ -92,6 +105,20 @@ for _ in {1..100}; do rmdir /sys/fs/cgroup/user.slice/user-1500.slice/hers 2>/de
 hers() { runuser -u alice -- memcg-reaper explain hers | tee -a /dev/stderr | grep -q 'tmpfs /hers'; }
 check "alice is told what holds hers" wait_for 60 hers
 check_not "and not what holds another's" runuser -u alice -- memcg-reaper explain told
+
+# One at a time: who floods the daemon with questions is told so, and nobody else waits for it.
+id=$(memcg-reaper list --json | tr -d ' \n' | grep -o '"id":[0-9]*,"name":"hers"' | tr -dc 0-9)
+runuser -u alice -- /opt/mcr-tests/mcr-calls 300 Explain "$id" >/var/tmp/asked &
+flood=$!
+check "others are served meanwhile" eval 'for _ in {1..5}; do busctl --system call org.memcgreaper1 /org/memcgreaper1 org.memcgreaper1.Manager GetFeatures >/dev/null || exit 1; done'
+wait $flood
+cat /var/tmp/asked
+check_eq "300 questions at once are all answered" "$(awk '{ n += $1 } END { print n }' /var/tmp/asked)" 300
+check_ge "some with what was asked for" "$(awk '/explained/ { print $1 }' /var/tmp/asked)" 1
+check_ge "most with a refusal" "$(awk '/Limit/ { n += $1 } END { print n + 0 }' /var/tmp/asked)" 250
+check "and the next one is answered again" wait_for 30 hers
+check_eq "one that is not hers is no zombie to her" \
+	"$(runuser -u alice -- /opt/mcr-tests/mcr-calls 1 Explain "$(stat -c %i "$top")")" "1 org.memcgreaper1.Error.NoSuchCgroup"
 rm /dev/shm/hers
 
 # A verdict.
