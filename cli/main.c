@@ -18,6 +18,7 @@ static const struct verb verbs[] = {
 	{ "reap", verb_reap, "[--dry-run]", "reap what policy allows, once, now" },
 	{ "drain", verb_drain, "CGROUP", "reclaim a cgroup's page cache before it is removed; with --unit=UNIT, for ExecStopPost=" },
 	{ "policy", verb_policy, "check|show|cat", "check the configuration; which policy a cgroup has, and why" },
+	{ "owners", verb_owners, "", "who pays for recharged memory, and who borrows it" },
 	{ "doctor", verb_doctor, "", "what this kernel can do, and what it costs to lack it" },
 };
 

@@ -93,7 +93,7 @@ _memcg_reaper() {
 		return
 	fi
 	case $verb:$object in
-	:)		__memcg_reaper_reply_words "$cur" 'status list explain reap drain doctor policy' ;;
+	:)		__memcg_reaper_reply_words "$cur" 'status list explain reap drain owners doctor policy' ;;
 	explain:)	case " ${COMP_WORDS[*]} " in
 			*' --live '*)	__memcg_reaper_reply_cgroups "$cur" ;;
 			*' --all '*)	;;

@@ -25,7 +25,7 @@ function __memcg_reaper_zombies
 		sed 's/\\\\\\\\/\\\\/g'
 end
 
-set -l verbs status list explain reap drain doctor policy
+set -l verbs status list explain reap drain owners doctor policy
 set -l no_verb "not __fish_seen_subcommand_from $verbs"
 set -l policy '__fish_seen_subcommand_from policy'
 
@@ -39,6 +39,7 @@ complete -c memcg-reaper -n $no_verb -a list -d 'Every zombie and what it holds'
 complete -c memcg-reaper -n $no_verb -a explain -d 'What holds a zombie, and what would free it'
 complete -c memcg-reaper -n $no_verb -a reap -d 'Reap what policy allows, once, now'
 complete -c memcg-reaper -n $no_verb -a drain -d 'Reclaim the page cache of a cgroup'
+complete -c memcg-reaper -n $no_verb -a owners -d 'Who pays for recharged memory, and who borrows it'
 complete -c memcg-reaper -n $no_verb -a doctor -d 'What this kernel can do, and what it costs to lack it'
 complete -c memcg-reaper -n $no_verb -a policy -d 'Check policy files, or show what holds'
 

@@ -46,6 +46,7 @@ _memcg-reaper_verbs() {
 		'explain:what holds a zombie, and what would free it'
 		'reap:reap what policy allows, once, now'
 		'drain:reclaim the page cache of a cgroup'
+		'owners:who pays for recharged memory, and who borrows it'
 		'doctor:what this kernel can do, and what it costs to lack it'
 		'policy:check policy files, or show what holds'
 	)
@@ -98,7 +99,7 @@ _memcg-reaper() {
 			'--strict[fail if something is left]' \
 			'(--unit)1:cgroup:_memcg-reaper_cgroups' ;;
 	policy)	_memcg-reaper_policy $common ;;
-	status | list | doctor)
+	status | list | owners | doctor)
 		_arguments $common ;;
 	esac
 }

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "owner.h"
+
+#include <string.h>
+
+#include "config.h"
+#include "main.h"
+#include "policy.h"
+#include "util.h"
+
+static void assert_owner(const char *slice, const char *owner)
+{
+	auto_(freep) char *got = NULL;
+
+	ck_assert_int_eq(mcr_owner_of_slice(slice, &got), 0);
+	ck_assert_str_eq(got, owner);
+	ck_assert(mcr_owner_is(got));
+}
+
+START_TEST(the_owner_group_of_a_slice_is_a_slice_in_it)
+{
+	assert_owner("system.slice", "system.slice/system-memcgowner.slice");
+	assert_owner("a.slice/a-b.slice", "a.slice/a-b.slice/a-b-memcgowner.slice");
+	assert_owner("/user.slice", "/user.slice/user-memcgowner.slice");
+}
+END_TEST
+
+/* The path must be where systemd puts a slice of that name. */
+START_TEST(systemd_puts_it_there_by_its_name)
+{
+	static const char *const slices[] = { "system.slice", "machine.slice", "a-b-c.slice" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(slices); i++) {
+		auto_(freep) char *path = NULL, *owner = NULL, *where = NULL;
+
+		ck_assert_int_eq(mcr_slice_path(slices[i], &path), 0);
+		ck_assert_int_eq(mcr_owner_of_slice(path, &owner), 0);
+		ck_assert_int_eq(mcr_slice_path(strrchr(owner, '/') + 1, &where), 0);
+		ck_assert_str_eq(owner, where);
+	}
+}
+END_TEST
+
+START_TEST(what_is_no_slice_has_none)
+{
+	char *got = NULL, longest[300];
+
+	ck_assert_int_eq(mcr_owner_of_slice("system.slice/cron.service", &got), -EINVAL);
+	ck_assert_int_eq(mcr_owner_of_slice("", &got), -EINVAL);
+	ck_assert_int_eq(mcr_owner_of_slice(".slice", &got), -EINVAL);
+	memset(longest, 'x', sizeof(longest));
+	strcpy(longest + 249, ".slice");
+	ck_assert_int_eq(mcr_owner_of_slice(longest, &got), -ENAMETOOLONG);
+	ck_assert_ptr_null(got);
+}
+END_TEST
+
+START_TEST(an_owner_group_is_known_by_its_name)
+{
+	ck_assert(mcr_owner_is("memcgowner.slice"));
+	ck_assert(mcr_owner_is("/system.slice/system-memcgowner.slice"));
+	ck_assert(!mcr_owner_is("/system.slice/system-memcgowner.slice/below"));
+	ck_assert(!mcr_owner_is("/system.slice/xmemcgowner.slice"));
+	ck_assert(!mcr_owner_is("/system.slice"));
+	ck_assert(!mcr_owner_is(""));
+}
+END_TEST
+
+static void assert_policy(char *owner, const char *expected, bool user)
+{
+	const struct mcr_policy p = { .owner = owner };
+	auto_(freep) char *got = NULL;
+
+	ck_assert_int_eq(mcr_owner_by_policy(&p, "system.slice", &got), 0);
+	ck_assert_str_eq(got, expected);
+	ck_assert(mcr_owner_is_user(&p) == user);
+}
+
+START_TEST(a_policy_names_it_or_leaves_it_to_the_slice)
+{
+	assert_policy(NULL, "system.slice/system-memcgowner.slice", false);
+	assert_policy("", "system.slice/system-memcgowner.slice", false);
+	assert_policy("slice", "system.slice/system-memcgowner.slice", false);
+	assert_policy("user", "system.slice/system-memcgowner.slice", true);
+	assert_policy("shared.slice", "shared.slice", false);
+}
+END_TEST
+
+TEST_MAIN("owner", the_owner_group_of_a_slice_is_a_slice_in_it, systemd_puts_it_there_by_its_name, what_is_no_slice_has_none,
+	  an_owner_group_is_known_by_its_name, a_policy_names_it_or_leaves_it_to_the_slice)
