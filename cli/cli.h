@@ -93,8 +93,8 @@ const char *human_bytes(uint64_t bytes);
 const char *human_seconds(uint64_t seconds);
 
 /*
- * The name with control characters, spaces at the ends and bytes that are no UTF-8 escaped as \xNN; in a static
- * buffer of four as well.
+ * The name with control characters, spaces at the ends and bytes that are no UTF-8 escaped as \xNN, and a backslash
+ * too where it would read as such an escape; in a static buffer of four as well.
  */
 const char *printable(const char *name);
 

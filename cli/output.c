@@ -138,16 +138,31 @@ const char *human_seconds(uint64_t s)
 	return buf;
 }
 
-/* C0 and C1 control characters, the escape character itself, and spaces nobody would see. */
+/* A backslash that would read as one of the escapes below: systemd's \x2d, for one, is none of them. */
+static bool looks_escaped(const unsigned char *s)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *high, *low;
+	int byte;
+
+	if (s[0] != '\\' || s[1] != 'x' || !s[2] || !s[3])
+		return false;
+	high = strchr(digits, s[2]);
+	low = strchr(digits, s[3]);
+	byte = high && low ? (high - digits) << 4 | (low - digits) : 'x';
+	return byte <= ' ' || byte == '\\' || byte >= 0x7f;
+}
+
+/* C0 and C1 control characters, spaces nobody would see, and what could be taken for an escape. */
 static bool must_escape(const char *name, const unsigned char *s)
 {
-	return *s < 0x20 || *s == 0x7f || *s == '\\' || (*s == 0xc2 && s[1] < 0xa0) ||
+	return *s < 0x20 || *s == 0x7f || looks_escaped(s) || (*s == 0xc2 && s[1] < 0xa0) ||
 	       (*s == ' ' && (s == (const unsigned char *)name || !s[1]));
 }
 
 const char *printable(const char *name)
 {
-	static char buffers[BUFFERS][4 * 4096 + 1];
+	static char buffers[BUFFERS][4 * (4096 + 256) + 1];	/* as long as a path in the kernel's answer can be */
 	static unsigned int turn;
 	const unsigned char *s = (const unsigned char *)name;
 	char *buf = buffers[turn++ % BUFFERS];

@@ -76,6 +76,20 @@ END_TEST
 START_TEST(a_backslash_cannot_pretend_to_be_an_escape)
 {
 	ck_assert_str_eq(printable("a\\x0ab"), "a\\x5cx0ab");
+	ck_assert_str_eq(printable("\\x20"), "\\x5cx20");
+	ck_assert_str_eq(printable("\\x5c"), "\\x5cx5c");
+	ck_assert_str_eq(printable("\\\\xff"), "\\\\x5cxff");
+	ck_assert_str_eq(printable("\\\n"), "\\\\x0a");
+}
+END_TEST
+
+START_TEST(any_other_backslash_is_printed_as_it_is)
+{
+	ck_assert_str_eq(printable("systemd-fsck@dev-disk-by\\x2duuid.service"), "systemd-fsck@dev-disk-by\\x2duuid.service");
+	ck_assert_str_eq(printable("\\"), "\\");
+	ck_assert_str_eq(printable("a\\x"), "a\\x");
+	ck_assert_str_eq(printable("a\\x0"), "a\\x0");
+	ck_assert_str_eq(printable("a\\x0g\\n\\xFF\\x 1"), "a\\x0g\\n\\xFF\\x 1");
 }
 END_TEST
 
@@ -148,9 +162,9 @@ START_TEST(a_name_longer_than_any_path_is_cut)
 	static char name[100000];
 
 	memset(name, 'a', sizeof(name) - 1);
-	ck_assert_uint_lt(strlen(printable(name)), 4 * 4096 + 1);
+	ck_assert_uint_lt(strlen(printable(name)), 4 * (4096 + 256) + 1);
 	memset(name, '\n', sizeof(name) - 1);
-	ck_assert_uint_lt(strlen(printable(name)), 4 * 4096 + 1);
+	ck_assert_uint_lt(strlen(printable(name)), 4 * (4096 + 256) + 1);
 }
 END_TEST
 
@@ -253,7 +267,7 @@ END_TEST
 
 TEST_MAIN("output", bytes_are_told_in_a_fitting_unit, from_1000_on_the_next_unit_is_used,
 	  a_time_has_its_two_largest_units, four_figures_fit_one_line, plain_names_are_printed_as_they_are,
-	  control_characters_are_escaped, a_backslash_cannot_pretend_to_be_an_escape,
+	  control_characters_are_escaped, a_backslash_cannot_pretend_to_be_an_escape, any_other_backslash_is_printed_as_it_is,
 	  utf8_is_printed_as_it_is, bytes_that_are_no_utf8_are_escaped,
 	  sequences_that_only_look_like_utf8_are_escaped, the_first_and_the_last_of_each_length_are_utf8,
 	  spaces_at_the_ends_are_made_visible,
