@@ -53,6 +53,12 @@ static void print_what(const struct mcr_pin *p)
 		printf(" of %s", *p->device ? p->device : "a device");
 	else if (p->ino && *p->fstype)
 		printf(" (%s on %s, inode %" PRIu64 "%s)", p->fstype, p->device, p->ino, p->nlink ? "" : ", deleted");
+	if (p->path && p->name && strcmp(p->path, p->name) != 0)
+		printf(", here %s", printable(p->path));
+	else if (p->view == MCR_VIEW_HIDDEN)
+		printf(", not to be seen from here");
+	else if (p->view == MCR_VIEW_ELSEWHERE)
+		printf(", in another mount namespace or mounted no more");
 	if (p->pid)
 		printf(" of %s[%d]", printable(p->comm), p->pid);
 	if (p->kind == MCR_PIN_SWAP)
@@ -249,7 +255,7 @@ static bool parse_args(int argc, char **argv, struct asked *ret)
 
 static int complain(int r, const struct asked *a, const char *what, const char *why)
 {
-	if (r == -ENOENT && a->live)
+	if ((r == -ENOENT || r == -EINVAL) && a->live)
 		fprintf(stderr, "memcg-reaper: there is no cgroup '%s'\n", printable(what));
 	else if (r == -ESRCH)
 		fputs("memcg-reaper: memcg-reaperd is not running; only root can look without it\n", stderr);

@@ -27,15 +27,23 @@ static struct json_object *ranges_json(const struct mcr_pin *p)
 
 static void add_file(struct json_object *o, const struct mcr_pin *p)
 {
+	static const char *const views[] = {
+		[MCR_VIEW_HERE] = "here", [MCR_VIEW_HIDDEN] = "hidden", [MCR_VIEW_ELSEWHERE] = "elsewhere",
+	};
+	bool known = p->stat_dev != 0;
 	char dev[32];
 
-	snprintf(dev, sizeof(dev), "%u:%u", major(p->dev), minor(p->dev));
+	snprintf(dev, sizeof(dev), "%u:%u", major(known ? p->stat_dev : p->dev), minor(known ? p->stat_dev : p->dev));
 	add_str(o, "device", dev);
+	add_bool(o, "device_is_stat", known);
 	add_u64(o, "inode", p->ino);
 	add_u64(o, "links", p->nlink);
 	add_u64(o, "size_bytes", p->size);
 	add_str(o, "file_system", p->fstype);
 	add_bool(o, "deleted", p->nlink == 0);
+	add_bool(o, "name_cut", p->name_cut);
+	add_str(o, "path", p->path);
+	add_str(o, "view", views[p->view]);
 	json_object_object_add(o, "ranges", ranges_json(p));
 }
 
@@ -61,6 +69,8 @@ static struct json_object *pin_json(const struct mcr_pin *p)
 	add_str(o, "device_name", *p->device ? p->device : NULL);
 	if (p->ino)
 		add_file(o, p);
+	if (p->kind == MCR_PIN_BLOCK_DEVICE)
+		add_str(o, "block_device", p->device);
 	if (p->kind == MCR_PIN_SYSV) {
 		add_u64(o, "shmid", p->shmid);
 		add_u64(o, "key", p->key);

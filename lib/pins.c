@@ -18,6 +18,7 @@
 #include "bpfenv.h"
 #include "nodes.h"
 #include "pinset.h"
+#include "pinview.h"
 #include "util.h"
 
 #define PORTIONS_MAX (1U << 17)	/* a list that grows as fast as it is walked has no end */
@@ -338,6 +339,7 @@ int mcr_pins_walk(struct mcr_pins_walker *w, uint64_t cgroup_id, struct mcr_pins
 		return r;
 	p->complete &= steady;
 	mcr_pins_order(p);
+	mcr_pins_view("/proc/self/mountinfo", p);	/* without it the rest is as true */
 	for (size_t i = 0; i < p->n; i++)
 		p->refs_explained += p->pins[i].refs;
 	*ret = steal_ptr(p);

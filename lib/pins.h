@@ -42,6 +42,14 @@ enum mcr_pin_kind {
 	MCR_PIN_KINDS,
 };
 
+/* What the caller's mount namespace shows of a file. */
+enum mcr_pin_view {
+	MCR_VIEW_UNKNOWN,	/* no file, or one without a name that can be looked up */
+	MCR_VIEW_HERE,		/* path */
+	MCR_VIEW_HIDDEN,	/* its file system is mounted, but nothing of it that has the file, or another is mounted over it */
+	MCR_VIEW_ELSEWHERE,	/* its file system is mounted in other namespaces only, or nowhere any more */
+};
+
 struct mcr_range {
 	uint64_t offset, len;		/* bytes */
 };
@@ -60,11 +68,14 @@ struct mcr_pin {
 					   memfd its name; of a child the cgroup's; of a
 					   socket its addresses. NULL: not known */
 	bool name_cut;			/* of PATH_MAX or more: the end of it */
-	dev_t dev;			/* what stat() calls st_dev, except on btrfs and overlayfs */
+	char *path;			/* of MCR_VIEW_HERE: in the caller's mount namespace */
+	enum mcr_pin_view view;
+	dev_t dev;			/* of the file system, as in mountinfo and /proc/PID/maps */
+	dev_t stat_dev;			/* what stat() calls st_dev: another on btrfs, and 0 there if the file could not be asked */
 	dev_t rdev;			/* MCR_PIN_BLOCK_DEVICE: the device */
 	uint64_t ino, nlink, size;
 	uint64_t magic;			/* of the file system, as statfs() has it */
-	char fstype[16];
+	char fstype[16];		/* MCR_PIN_BLOCK_DEVICE: of what is mounted from it, or empty */
 	char device[64];		/* the super block's or backing device's name: "vda" */
 	struct mcr_range *ranges;	/* of the file, ascending, apart from each other */
 	size_t n_ranges;

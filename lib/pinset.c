@@ -54,6 +54,7 @@ struct mcr_pins *mcr_pins_free(struct mcr_pins *p)
 		return NULL;
 	for (size_t i = 0; i < p->n; i++) {
 		free(p->pins[i].name);
+		free(p->pins[i].path);
 		free(p->pins[i].ranges);
 	}
 	free(p->pins);

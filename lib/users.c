@@ -79,14 +79,17 @@ static int by_key(const void *a, const void *b)
 
 static int make_keys(struct search *s)
 {
-	s->keys = calloc(s->pins->n + 1, sizeof(*s->keys));
+	s->keys = calloc(2 * s->pins->n + 1, sizeof(*s->keys));
 	if (!s->keys)
 		return -ENOMEM;
 	for (size_t i = 0; i < s->pins->n; i++) {
 		const struct mcr_pin *p = &s->pins->pins[i];
 
-		if (p->ino && p->kind != MCR_PIN_BLOCK_DEVICE)
-			s->keys[s->n_keys++] = (struct key){ p->dev, p->ino, i };
+		if (!p->ino || p->kind == MCR_PIN_BLOCK_DEVICE)
+			continue;
+		s->keys[s->n_keys++] = (struct key){ p->dev, p->ino, i };
+		if (p->stat_dev && p->stat_dev != p->dev)
+			s->keys[s->n_keys++] = (struct key){ p->stat_dev, p->ino, i };
 	}
 	qsort(s->keys, s->n_keys, sizeof(*s->keys), by_key);
 	return 0;
@@ -124,7 +127,26 @@ static int user_of(struct search *s, size_t pin, pid_t pid, struct mcr_user **re
 	return 0;
 }
 
-static int look_at_mapping(struct search *s, pid_t pid, const char *line)
+/*
+ * Inode numbers of btrfs are those of a subvolume, which maps does not tell; stat() of the mapped file does. The pin it is
+ * then, or NULL. Where stat() of the pin's file is not known, there is nothing to compare with.
+ */
+static const struct key *of_subvolume(const struct search *s, int dir_fd, const char *line, const struct key *key)
+{
+	char path[64];
+	struct stat st;
+
+	if (s->pins->pins[key->pin].stat_dev == s->pins->pins[key->pin].dev)
+		return key;
+	snprintf(path, sizeof(path), "map_files/%.*s", (int)strcspn(line, " "), line);
+	if (fstatat(dir_fd, path, &st, 0) < 0)
+		return NULL;
+	if (s->pins->pins[key->pin].stat_dev)
+		return find_key(s, st.st_dev, st.st_ino);
+	return st.st_ino == key->ino ? key : NULL;
+}
+
+static int look_at_mapping(struct search *s, int dir_fd, pid_t pid, const char *line)
 {
 	const struct mcr_pin *p;
 	struct mcr_mapping m;
@@ -136,6 +158,8 @@ static int look_at_mapping(struct search *s, pid_t pid, const char *line)
 	if (mcr_mapping_parse(line, &m) < 0)
 		return 0;
 	key = find_key(s, m.dev, m.ino);
+	if (key)
+		key = of_subvolume(s, dir_fd, line, key);
 	if (!key)
 		return 0;
 	p = &s->pins->pins[key->pin];
@@ -172,7 +196,7 @@ static int look_at_maps(struct search *s, int dir_fd, pid_t pid)
 	}
 	errno = 0;
 	while (r == 0 && getline(&line, &size, f) > 0)
-		r = look_at_mapping(s, pid, line);
+		r = look_at_mapping(s, dir_fd, pid, line);
 	return r == 0 && ferror(f) ? excuse(s, errno) : r;
 }
 
@@ -242,10 +266,14 @@ static char *read_cgroup(int dir_fd)
 
 static void describe(struct search *s, int dir_fd)
 {
-	char comm[64] = "";
+	char comm[64];
 
-	if (mcr_read_at(dir_fd, "comm", comm, sizeof(comm)) < 0)
-		comm[0] = '\0';
+	if (s->first == s->users->n)
+		return;
+	if (mcr_read_at(dir_fd, "comm", comm, sizeof(comm)) < 0) {
+		s->users->n = s->first;
+		return;
+	}
 	for (size_t i = s->first; i < s->users->n; i++) {
 		snprintf(s->users->users[i].comm, sizeof(s->users->users[i].comm), "%.15s", comm);
 		s->users->users[i].cgroup = read_cgroup(dir_fd);

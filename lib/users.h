@@ -2,8 +2,9 @@
 /*
  * Who uses what pins a memcg: processes that map a file or have it open, and where they live.
  *
- * Found by device and inode number in /proc, one pass for all pins.  On btrfs and overlayfs an open
- * file has another device number than its pages; there only mappings are found.
+ * Found by device and inode number in /proc, one pass for all pins.  A file that was opened through overlayfs has
+ * another device number than its pages, and so has one of btrfs unless mcr_pins_view() could ask it; there only mappings
+ * are found.
  */
 #pragma once
 
@@ -20,7 +21,7 @@ struct mcr_user {
 	pid_t pid;
 	char comm[16];
 	char *cgroup;			/* its path in the caller's view; NULL: it was gone by then */
-	uint64_t mapped_bytes;		/* of the pinned ranges, that its address space covers; of private memory all */
+	uint64_t mapped_bytes;		/* of the pinned ranges, that its address space covers; of private memory all; 0: of what is in swap */
 	unsigned int fds;		/* that refer to the file */
 };
 

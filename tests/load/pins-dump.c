@@ -42,6 +42,10 @@ static void print_pin(const struct mcr_pin *p)
 		printf(" count=%" PRIu64, p->count);
 	for (size_t i = 0; i < p->n_ranges && i < 16; i++)
 		printf("%s%" PRIu64 "+%" PRIu64, i ? "," : " ranges=", p->ranges[i].offset, p->ranges[i].len);
+	if (p->ino && p->stat_dev != p->dev)
+		printf(" stat_dev=%u:%u", major(p->stat_dev), minor(p->stat_dev));
+	if (p->view)
+		printf(" view=%d", p->view);
 	if (p->name_cut)
 		printf(" cut=1");
 	printf("%s%s\n", p->name ? " name=" : "", p->name ? p->name : "");

@@ -84,7 +84,8 @@ static void ask_for_file(void)
 	ck_assert_int_eq(fstatat(temp_fd, "file", &st, 0), 0);
 	asked[0] = (struct mcr_pin){ .kind = MCR_PIN_ANON, .pid = 42, .mapped_bytes = 12288 };
 	asked[1] = (struct mcr_pin){
-		.kind = MCR_PIN_FILE, .dev = st.st_dev, .ino = st.st_ino, .ranges = &range, .n_ranges = 1,
+		.kind = MCR_PIN_FILE, .dev = st.st_dev, .stat_dev = st.st_dev, .ino = st.st_ino, .ranges = &range,
+		.n_ranges = 1,
 	};
 }
 
@@ -155,6 +156,43 @@ START_TEST(a_process_that_vanishes_is_passed_over)
 }
 END_TEST
 
+START_TEST(one_that_ends_while_it_is_looked_at_is_no_user)
+{
+	auto_(mcr_users_freep) struct mcr_users *u = NULL;
+
+	ask_for_file();
+	make_process("42", "", true);
+	ck_assert_int_eq(unlinkat(temp_fd, "proc/42/comm", 0), 0);
+	make_process("43", "", true);
+	ck_assert_int_eq(mcr_users_find(temp_path("proc"), &pins, &u), 0);
+	ck_assert_uint_eq(u->n, 1);
+	ck_assert_int_eq(u->users[0].pid, 43);
+}
+END_TEST
+
+/* As btrfs has it: maps shows the file system's number, stat() the subvolume's. */
+START_TEST(an_inode_number_of_another_subvolume_is_another_file)
+{
+	auto_(mcr_users_freep) struct mcr_users *u = NULL;
+	char maps[256];
+
+	ask_for_file();
+	asked[1].dev = makedev(0, 77);
+	snprintf(maps, sizeof(maps), "1000-3000 r--p 00001000 00:4d %ju /file\n", (uintmax_t)asked[1].ino);
+	make_process("7", maps, true);
+	make_process("8", maps, false);
+	ck_assert_int_eq(mkdirat(temp_fd, "proc/7/map_files", 0700), 0);
+	ck_assert_int_eq(symlinkat(temp_path("file"), temp_fd, "proc/7/map_files/1000-3000"), 0);
+	ck_assert_int_eq(mkdirat(temp_fd, "proc/8/map_files", 0700), 0);
+	ck_assert_int_eq(symlinkat("/dev/null", temp_fd, "proc/8/map_files/1000-3000"), 0);
+	ck_assert_int_eq(mcr_users_find(temp_path("proc"), &pins, &u), 0);
+	ck_assert_uint_eq(u->n, 1);
+	ck_assert_int_eq(u->users[0].pid, 7);
+	ck_assert_uint_eq(u->users[0].mapped_bytes, 8192);
+	ck_assert_uint_eq(u->users[0].fds, 2);
+}
+END_TEST
+
 START_TEST(without_proc_there_is_no_answer)
 {
 	struct mcr_users *u = (void *)0x1;
@@ -166,4 +204,6 @@ END_TEST
 
 TEST_MAIN("users", a_line_of_maps, what_is_no_line_of_maps, only_what_is_pinned_counts,
 	  a_process_that_maps_and_opens_it_is_one_user, the_owner_of_private_memory_is_found_by_its_pid,
-	  a_mapping_of_another_part_is_no_use, a_process_that_vanishes_is_passed_over, without_proc_there_is_no_answer)
+	  a_mapping_of_another_part_is_no_use, a_process_that_vanishes_is_passed_over,
+	  one_that_ends_while_it_is_looked_at_is_no_user, an_inode_number_of_another_subvolume_is_another_file,
+	  without_proc_there_is_no_answer)

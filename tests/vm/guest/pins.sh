@@ -75,3 +75,20 @@ make_file() {
 	sync "$1"
 	drop_cache_of "$1"
 }
+
+# explains 'TEXT' ARGUMENTS...: TEXT is in what explain says of them.
+explains() {
+	local text=$1 out
+
+	out=$(memcg-reaper explain "${@:2}") || (($? == 5)) || return 1
+	printf '%s\n' "$out"
+	grep -qF -- "$text" <<<"$out"
+}
+# refuses CODE 'TEXT' ARGUMENTS...: with that exit code, and TEXT in its one line.
+refuses() {
+	local code=$1 text=$2 got=0 out
+
+	out=$(memcg-reaper explain "${@:3}" 2>&1 >/dev/null) || got=$?
+	printf 'exit %d: %s\n' "$got" "$out"
+	[[ $got == "$code" && $out == *"$text"* && $(wc -l <<<"$out") == 1 ]]
+}
