@@ -229,6 +229,14 @@ static uint64_t other_refs(const struct pins_state *s)
 	return sum;
 }
 
+/* What has no descriptor; after the open files, which tell more. */
+static int walk_sockets(struct mcr_pins_walker *w, struct mcr_runs *runs)
+{
+	int r = run(w->skel->progs.pins_sockets_begin);
+
+	return r < 0 ? r : collect(w, w->skel->progs.pins_sockets, runs);
+}
+
 /* The iterator calls the program for each open file, while it is read. */
 static int walk_open_files(struct mcr_pins_walker *w)
 {
@@ -300,9 +308,11 @@ static int walk_once(struct mcr_pins_walker *w, uint64_t id, struct mcr_runs *ru
 	r = walk_lists(w, runs);
 	if (r == 0)
 		r = run(w->skel->progs.pins_refs);
-	unfinished = s->unfinished;
 	if (r == 0 && (!explained(w, runs, p) || !p->dying))
 		r = walk_open_files(w);
+	if (r == 0 && (!explained(w, runs, p) || !p->dying))
+		r = walk_sockets(w, runs);
+	unfinished = s->unfinished;
 	if (r == 0 && w->scan && !explained(w, runs, p)) {
 		r = walk_all_pages(w, runs);
 		if (r > 0) {

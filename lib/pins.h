@@ -36,7 +36,8 @@ enum mcr_pin_kind {
 	MCR_PIN_PROCESS,	/* processes the kernel still counts in; pid and comm of one that was not waited for */
 	MCR_PIN_MM,		/* an address space that has not moved with its process: pid and comm */
 	MCR_PIN_STOCK,		/* charges a CPU keeps ready */
-	MCR_PIN_SOCKET,		/* name: its addresses; pid and comm of one that has it open */
+	MCR_PIN_SOCKET,		/* name: its addresses, and how it is there if nobody has it open; pid and comm of one that has,
+				   or that listens */
 	MCR_PIN_INOTIFY,	/* a process that watches files: pid and comm */
 	MCR_PIN_FANOTIFY,
 	MCR_PIN_KINDS,

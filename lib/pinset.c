@@ -349,7 +349,7 @@ static char *name_unix(const struct pins_ref *ref)
 	return name;
 }
 
-static char *name_socket(const struct pins_ref *ref)
+static char *name_addresses(const struct pins_ref *ref)
 {
 	char *name;
 
@@ -363,6 +363,33 @@ static char *name_socket(const struct pins_ref *ref)
 	return asprintf(&name, "family %u", ref->family) < 0 ? NULL : name;
 }
 
+/* "unix /run/x (not accepted yet)": how it is there, if nobody has it open. */
+static char *name_open(const struct pins_ref *ref)
+{
+	static const char *const how[] = {
+		[PINS_SOCK_OPEN] = "",
+		[PINS_SOCK_EMBRYO] = "(not accepted yet)",
+		[PINS_SOCK_IN_FLIGHT] = "(sent in a message, not received yet)",
+		[PINS_SOCK_CLOSED] = "(closed, with data to deliver)",
+		[PINS_SOCK_NOT_OPEN] = "(not open)",
+	};
+	const char *text = ref->count < ARRAY_SIZE(how) ? how[ref->count] : "";
+	auto_(freep) char *addresses = NULL;
+	char *name;
+
+	if (ref->kind != PINS_REF_SOCKET)
+		return strdup(text);
+	addresses = name_addresses(ref);
+	if (!addresses || asprintf(&name, "%s%s%s", addresses, *text ? " " : "", text) < 0)
+		return NULL;
+	return name;
+}
+
+static bool is_open_file(enum mcr_pin_kind kind)
+{
+	return kind == MCR_PIN_SOCKET || kind == MCR_PIN_INOTIFY || kind == MCR_PIN_FANOTIFY;
+}
+
 int mcr_pin_from_ref(const struct pins_ref *ref, struct mcr_pin *ret)
 {
 	static const enum mcr_pin_kind kinds[PINS_REF_KINDS] = {
@@ -372,6 +399,7 @@ int mcr_pin_from_ref(const struct pins_ref *ref, struct mcr_pin *ret)
 		[PINS_REF_FANOTIFY] = MCR_PIN_FANOTIFY,
 	};
 	struct mcr_pin pin = { .refs = 1, .count = ref->count, .pid = ref->pid, .cgroup_id = ref->id };
+	bool named;
 
 	if (ref->kind >= PINS_REF_KINDS)
 		return -EPROTO;
@@ -379,12 +407,13 @@ int mcr_pin_from_ref(const struct pins_ref *ref, struct mcr_pin *ret)
 	memcpy(pin.comm, ref->comm, sizeof(pin.comm) - 1);
 	if (pin.kind == MCR_PIN_WRITEBACK)
 		memcpy(pin.device, ref->name, sizeof(pin.device) - 1);
-	if (pin.kind == MCR_PIN_CHILD)
-		pin.name = strndup(ref->name, sizeof(ref->name));
-	else if (pin.kind == MCR_PIN_SOCKET)
-		pin.name = name_socket(ref);
-	if ((pin.kind == MCR_PIN_CHILD || pin.kind == MCR_PIN_SOCKET) && !pin.name)
+	named = pin.kind == MCR_PIN_CHILD || pin.kind == MCR_PIN_SOCKET || (is_open_file(pin.kind) && ref->count);
+	if (named)
+		pin.name = pin.kind == MCR_PIN_CHILD ? strndup(ref->name, sizeof(ref->name)) : name_open(ref);
+	if (named && !pin.name)
 		return -ENOMEM;
+	if (is_open_file(pin.kind))
+		pin.count = 0;
 	*ret = pin;
 	return 0;
 }
@@ -437,10 +466,25 @@ static size_t merge_owners(struct mcr_pin *pins, size_t n)
 	return n ? last + 1 : 0;
 }
 
+/* Files whose entries in swap went while they were asked for: what is left of these is told with the rest. */
+static void forget_unnamed(struct mcr_pins *p)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n; i++) {
+		if (p->pins[i].refs || p->pins[i].kind != MCR_PIN_VANISHED)
+			p->pins[n++] = p->pins[i];
+		else
+			free(p->pins[i].ranges);
+	}
+	p->n = n;
+}
+
 void mcr_pins_order(struct mcr_pins *p)
 {
 	size_t others = 0;
 
+	forget_unnamed(p);
 	/* Private memory to the end, where it is sorted by process. */
 	for (size_t i = 0; i < p->n; i++) {
 		struct mcr_pin pin = p->pins[i];

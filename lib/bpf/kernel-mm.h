@@ -89,8 +89,13 @@ struct address_space {
 
 /* ---- Anonymous memory and its owner ---- */
 
+struct pid {
+	struct hlist_head tasks[1];
+} MCR_CORE;
+
 struct task_struct {
 	int tgid;
+	struct hlist_node pid_links[1];
 	char comm[16];
 	struct list_head cg_list;
 } MCR_CORE;
@@ -166,17 +171,32 @@ struct mem_cgroup___refs {
 
 /* ---- Open files ---- */
 
+struct sk_buff {
+	struct sk_buff *next;
+	struct sock *sk;
+	char cb[48];
+} MCR_CORE;
+
+struct sk_buff_head {
+	struct sk_buff *next;
+} MCR_CORE;
+
 struct sock_common {
 	unsigned short skc_family;
 	__u32 skc_daddr;
 	__u32 skc_rcv_saddr;
 	__u16 skc_dport;
 	__u16 skc_num;
+	unsigned char skc_state;
+	struct hlist_node skc_node;
 } MCR_CORE;
 
 struct sock {
 	struct sock_common __sk_common;
 	__u16 sk_protocol;
+	struct sk_buff_head sk_receive_queue;
+	struct socket *sk_socket;
+	struct pid *sk_peer_pid;
 	struct mem_cgroup *sk_memcg;
 } MCR_CORE;
 
@@ -204,6 +224,35 @@ struct unix_sock {
 
 struct socket {
 	struct sock *sk;
+} MCR_CORE;
+
+/* ---- Sockets that are not open ---- */
+
+struct scm_fp_list {
+	short count;
+	struct file *fp[1];
+} MCR_CORE;
+
+struct unix_skb_parms {
+	struct scm_fp_list *fp;
+} MCR_CORE;
+
+struct unix_table {
+	struct hlist_head *buckets;
+} MCR_CORE;
+
+struct netns_unix {
+	struct unix_table table;
+} MCR_CORE;
+
+struct net {
+	struct list_head list;
+	struct netns_unix unx;
+} MCR_CORE;
+
+struct inet_hashinfo {
+	void *ehash;
+	unsigned int ehash_mask;
 } MCR_CORE;
 
 struct fsnotify_group {

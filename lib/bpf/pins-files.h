@@ -30,7 +30,7 @@ static __always_inline struct pins_ref *file_ref(__u32 kind, __u64 object, __u64
 	if (bpf_map_update_elem(&seen, &key, &yes, BPF_NOEXIST))
 		return NULL;
 	r = new_ref(kind);
-	if (r)
+	if (r && task)
 		name_task(r, task);
 	return r;
 }
@@ -80,31 +80,65 @@ static __always_inline void read_addresses(struct pins_ref *r, __u64 sk)
 	r->remote_port = port << 8 | port >> 8;
 }
 
+#define TGID 1			/* enum pid_type */
+
+/* Who called listen(). */
+static __always_inline void name_listener(struct pins_ref *r, __u64 sk)
+{
+	__u64 pid, link;
+
+	if (read_word(&pid, sk + OFF(struct sock, sk_peer_pid)) && pid &&
+	    read_word(&link, pid + OFF(struct pid, tasks) + TGID * 8) && link)
+		name_task(r, link - OFF(struct task_struct, pid_links) - TGID * 16);
+}
+
+/* Nothing if it is of another memcg, or was met before. */
+static __always_inline void look_at_sock(__u64 sk, __u64 task, __u32 how, __u64 listener)
+{
+	struct pins_ref *r;
+	__u64 owner;
+
+	if (!read_word(&owner, sk + OFF(struct sock, sk_memcg)) || owner != memcg)
+		return;
+	r = file_ref(PINS_REF_SOCKET, sk, task);
+	if (!r)
+		return;
+	r->count = how;
+	read_addresses(r, sk);
+	if (listener)
+		name_listener(r, listener);
+}
+
+static __always_inline void look_at_file(__u64 file, __u64 task, __u32 how)
+{
+	__u64 ops, object, owner, sk;
+	struct pins_ref *r;
+	bool inotify;
+
+	if (!read_word(&ops, file + OFF(struct file, f_op)) ||
+	    !read_word(&object, file + OFF(struct file, private_data)) || !object)
+		return;
+	if (&socket_file_ops && ops == (__u64)&socket_file_ops) {
+		if (read_word(&sk, object + OFF(struct socket, sk)) && sk)
+			look_at_sock(sk, task, how, 0);
+		return;
+	}
+	inotify = &inotify_fops && ops == (__u64)&inotify_fops;
+	if (!inotify && (!&fanotify_fops || ops != (__u64)&fanotify_fops))
+		return;
+	if (!read_word(&owner, object + OFF(struct fsnotify_group, memcg)) || owner != memcg)
+		return;
+	r = file_ref(inotify ? PINS_REF_INOTIFY : PINS_REF_FANOTIFY, object, task);
+	if (r)
+		r->count = how;
+}
+
 SEC("iter/task_file")
 int pins_files(struct bpf_iter__task_file *ctx)
 {
-	__u64 task = (__u64)ctx->task, ops, object, owner, sk;
-	struct file *file = ctx->file;
-	struct pins_ref *r;
+	__u64 task = (__u64)ctx->task, file = (__u64)ctx->file;
 
-	if (!task || !file || !memcg)
-		return 0;
-	ops = (__u64)file->f_op;
-	object = (__u64)file->private_data;
-	if (!object)
-		return 0;
-	if (&socket_file_ops && ops == (__u64)&socket_file_ops) {
-		if (!read_word(&sk, object + OFF(struct socket, sk)) || !sk ||
-		    !read_word(&owner, sk + OFF(struct sock, sk_memcg)) || owner != memcg)
-			return 0;
-		r = file_ref(PINS_REF_SOCKET, sk, task);
-		if (r)
-			read_addresses(r, sk);
-		return 0;
-	}
-	if ((&inotify_fops && ops == (__u64)&inotify_fops) || (&fanotify_fops && ops == (__u64)&fanotify_fops)) {
-		if (read_word(&owner, object + OFF(struct fsnotify_group, memcg)) && owner == memcg)
-			file_ref(&inotify_fops && ops == (__u64)&inotify_fops ? PINS_REF_INOTIFY : PINS_REF_FANOTIFY, object, task);
-	}
+	if (task && file && memcg)
+		look_at_file(file, task, PINS_SOCK_OPEN);
 	return 0;
 }

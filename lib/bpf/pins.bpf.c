@@ -15,5 +15,6 @@
 #include "pins-names.h"
 #include "pins-refs.h"
 #include "pins-files.h"
+#include "pins-sockets.h"
 
 char LICENSE[] SEC("license") = "GPL";

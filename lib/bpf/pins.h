@@ -84,6 +84,15 @@ enum pins_ref_kind {
 	PINS_REF_KINDS,
 };
 
+/* Where a socket, or what watches files, was found: the count of PINS_REF_SOCKET, INOTIFY, FANOTIFY. */
+enum pins_sock_how {
+	PINS_SOCK_OPEN,
+	PINS_SOCK_EMBRYO,	/* a connection that was not accepted; pid: who listens */
+	PINS_SOCK_IN_FLIGHT,	/* in a message that was not received */
+	PINS_SOCK_CLOSED,	/* by its process, but not by its protocol */
+	PINS_SOCK_NOT_OPEN,	/* no process was found that has it */
+};
+
 struct pins_ref {
 	__u32 kind;
 	__u32 pid;
