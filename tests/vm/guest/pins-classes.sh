@@ -240,6 +240,140 @@ pin_inotify() {
 	unmake
 }
 
+pin_fanotify() {
+	make fanotify fanotify /etc $elsewhere
+	check_explained "fanotify"
+	check_pin "fanotify" "$(pin_of fanotify)" refs=1 pid="$answer" comm=mcr-pin
+	unmake
+}
+
+# The connection belongs to the cgroup of who asked for it, until it is accepted and after.
+pin_not_accepted() {
+	local listener
+
+	/opt/mcr-tests/mcr-pin $elsewhere unix /run/queue.sock $elsewhere >$data/listener &
+	wait_for 30 grep -q ready $data/listener
+	listener=$(awk '{ print $2 }' $data/listener)
+	make embryo connect /run/queue.sock
+	check_explained "connection not accepted"
+	check_pin "connection not accepted" "$(pin_of socket)" refs=1 pid="$listener" comm=mcr-pin
+	check "connection not accepted: its name" grep -q 'kind=socket .*name=unix /run/queue.sock (not accepted yet)$' $dump_file
+	kill "$listener"
+	wait
+	check "connection not accepted: gone with who listens" wait_for 20 refuses 1 "no zombie has" "$group_id"
+	rm /run/queue.sock
+}
+
+pin_in_flight() {
+	make sent-tcp send tcp 4712
+	check_explained "TCP socket in flight"
+	check "TCP socket in flight: its name" grep -q 'kind=socket .*name=tcp 127.0.0.1:4712 (sent in a message, not received yet)$' $dump_file
+	unmake
+	make sent-unix send unix /run/sent.sock
+	check_explained "local socket in flight"
+	check "local socket in flight: its name" grep -q 'kind=socket .*name=unix /run/sent.sock (sent in a message, not received yet)$' $dump_file
+	unmake
+	rm /run/sent.sock
+	make sent-inotify send inotify /etc
+	check_explained "inotify in flight"
+	check "inotify in flight: its name" grep -q 'kind=inotify .*name=(sent in a message, not received yet)$' $dump_file
+	unmake
+}
+
+pin_not_through() {
+	local listener
+
+	/opt/mcr-tests/mcr-pin $elsewhere tcp 4713 $elsewhere >$data/listener &
+	wait_for 30 grep -q ready $data/listener
+	listener=$(awk '{ print $2 }' $data/listener)
+	make unread unread 4713
+	check_explained "TCP socket closed with data to deliver"
+	check "TCP socket closed with data to deliver: its name" \
+		grep -q 'kind=socket .*name=tcp 127.0.0.1:[0-9]* -> 127.0.0.1:4713 (closed, with data to deliver)$' $dump_file
+	kill "$listener"
+	wait
+}
+
+pin_ksm() {
+	[[ -e /sys/kernel/mm/ksm/run ]] || return 0
+	mkdir $top/ksm
+	group_id=$(stat -c %i $top/ksm)
+	/opt/mcr-tests/mcr-pin $top/ksm ksm 1048576 $elsewhere >$data/ksm &
+	maker=$!
+	wait_for 30 grep -q ready $data/ksm
+	answer=$(awk '{ print $2 }' $data/ksm)
+	echo 10000 >/sys/kernel/mm/ksm/pages_to_scan
+	echo 1 >/sys/kernel/mm/ksm/run
+	check "KSM: pages are merged" wait_for 60 eval '(($(cat /sys/kernel/mm/ksm/pages_sharing) >= 254))'
+	wait_for 10 rmdir $top/ksm
+	check_explained "KSM"
+	# The kernel merges 256 pages into one at most, and begins another.
+	check_pin "KSM" "$(pin_of ksm)" refs="$(cat /sys/kernel/mm/ksm/pages_shared)"
+	echo 2 >/sys/kernel/mm/ksm/run
+	echo 0 >/sys/kernel/mm/ksm/run
+	unmake
+}
+
+# Read ahead from swap, and not asked for: such pages have no mapping yet.
+pin_swap_cache() {
+	[[ -n $(swapon --noheadings --show=NAME) ]] || return 0
+	make swapin swapin 1048576 $elsewhere
+	check_explained "swap cache"
+	check_ge "swap cache: pages" "$(value_of refs "$(pin_of swap-cache)")" 1
+	check_le "swap cache: no more than there are" "$(value_of refs "$(pin_of swap-cache)")" 224
+	unmake
+}
+
+# A CPU that has charged keeps some charges; removal takes them back, so it is seen of a live cgroup.
+stock_is_seen() {
+	taskset -c 0 /opt/mcr-tests/mcr-pins-dump "$(stat -c %i $top/stock)" >$dump_file
+	[[ -n $(pin_of stock) ]]
+}
+pin_stock() {
+	mkdir $top/stock
+	taskset -c 1 sh -c "echo \$\$ >$top/stock/cgroup.procs; while :; do : >/dev/shm/stock; echo x >/dev/shm/stock; done" &
+	check "stock: seen" wait_for 30 stock_is_seen
+	check_pin "stock" "$(pin_of stock)" refs=1 count=1
+	kill $!
+	wait
+	rm /dev/shm/stock
+	rmdir $top/stock
+}
+
+# Where a whole cgroup of processes moves at once, the kernel takes only one of their address spaces along.
+pin_mm() {
+	local i pids=()
+
+	mkdir $top/mm
+	echo +memory >$top/mm/cgroup.subtree_control
+	mkdir $top/mm/leaves
+	group_id=$(stat -c %i $top/mm/leaves)
+	for i in 1 2 3; do
+		sh -c "echo \$\$ >$top/mm/leaves/cgroup.procs && exec sleep infinity" &
+		pids+=($!)
+		wait_for 10 grep -q sleep /proc/$!/comm
+	done
+	echo -memory >$top/mm/cgroup.subtree_control
+	check_explained "address space"
+	cat $dump_file
+	check_eq "address space: all but the first stay" "$(grep -c '^pin kind=mm .*comm=sleep' $dump_file)" 2
+	for i in "${pids[@]}"; do
+		[[ $i == "${pids[0]}" ]] || check "address space: its process" grep -q "^pin kind=mm .* pid=$i " $dump_file
+	done
+	kill "${pids[@]}"
+	wait
+	rmdir $top/mm/leaves $top/mm
+}
+
+# The one shared memory that the kernel mounts for itself and that has directories: /dev.
+pin_devtmpfs() {
+	make devtmpfs write /dev/pinned 8192
+	check_explained "devtmpfs"
+	check_pin "devtmpfs" "$(pin_of tmpfs "ino=$(stat -c %i /dev/pinned) ")" refs=2 fstype=devtmpfs dev="$(device_of /dev/pinned)" \
+		name=/pinned
+	rm /dev/pinned
+}
+
 pin_live() {
 	mkdir $top/live
 	/opt/mcr-tests/mcr-pin $top/live write /dev/shm/live 8192
@@ -267,7 +401,7 @@ every_class() {
 	local class
 
 	for class in nothing file deleted_file odd_name deep overlay dirty tmpfs memfd sysv shared anon huge huge_tmpfs block_device locked writeback child \
-		process tcp unix inotify live swapped; do
+		process tcp unix inotify fanotify not_accepted in_flight not_through ksm swap_cache stock mm devtmpfs live swapped; do
 		"pin_$class"
 	done
 }

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
 # A known pin of each class, named by the walk exactly as it was made; the classic LRU lists.
-# timeout: 400
+# timeout: 600
 . /opt/mcr-tests/lib.sh
 . /opt/mcr-tests/pins.sh
 . /opt/mcr-tests/pins-classes.sh

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
 # The same with the multi-generational LRU, whose lists are elsewhere.
-# timeout: 400
+# timeout: 600
 . /opt/mcr-tests/lib.sh
 . /opt/mcr-tests/pins.sh
 . /opt/mcr-tests/pins-classes.sh
