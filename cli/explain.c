@@ -63,6 +63,12 @@ static void print_what(const struct mcr_pin *p)
 		printf(" of %s[%d]", printable(p->comm), p->pid);
 	if (p->kind == MCR_PIN_SWAP)
 		printf(": %" PRIu64 " entries", p->count);
+	if (p->in_files)
+		printf(", %" PRIu64 " of files named here", p->in_files);
+	if (p->freed)
+		printf(", %" PRIu64 " free but not given back by a CPU", p->freed);
+	if (p->swap_bytes)
+		printf(", %s of it in swap", human_bytes(p->swap_bytes));
 }
 
 static void print_pin(const struct mcr_pin *p, bool last)

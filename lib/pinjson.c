@@ -62,6 +62,7 @@ static struct json_object *pin_json(const struct mcr_pin *p)
 	add_u64(o, "bytes", p->bytes);
 	add_u64(o, "dirty_bytes", p->dirty_bytes);
 	add_u64(o, "mapped_bytes", p->mapped_bytes);
+	add_u64(o, "swapped_bytes", p->swap_bytes);
 	add_bool(o, "locked", p->locked);
 	add_bool(o, "huge", p->large);
 	add_str(o, "name", p->name);
@@ -83,6 +84,10 @@ static struct json_object *pin_json(const struct mcr_pin *p)
 		add_u64(o, "cgroup_id", p->cgroup_id);
 	if (has_count(p->kind))
 		add_u64(o, "count", p->count);
+	if (p->kind == MCR_PIN_SWAP) {
+		add_u64(o, "in_files", p->in_files);
+		add_u64(o, "freed", p->freed);
+	}
 	add_str(o, "advice", advice_text(p));
 	add_str(o, "command", advice_command(p));
 	return o;

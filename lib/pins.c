@@ -188,7 +188,7 @@ static int add_pages(struct mcr_pins_walker *w, struct mcr_runs *runs, struct mc
 		if (r < 0)
 			return r;
 		if (first->mapping)
-			asks[n_asks++] = (struct pins_ask){ first->mapping, first->folio, first->index };
+			asks[n_asks++] = mcr_runs_ask(first, same);
 	}
 	return ask_names(w, p, p->n - n_asks, asks, n_asks);
 }
@@ -203,9 +203,14 @@ static int add_refs(const struct mcr_pins_walker *w, struct mcr_pins *p)
 {
 	const struct pins_state *s = &w->skel->bss->state;
 	uint64_t entries = swap_entries(s);
+	uint64_t page_size = sysconf(_SC_PAGESIZE);
 	struct mcr_pin swap = {
-		.kind = MCR_PIN_SWAP, .refs = 1, .count = entries, .bytes = entries * sysconf(_SC_PAGESIZE),
+		.kind = MCR_PIN_SWAP, .refs = 1, .count = entries, .bytes = entries * page_size, .freed = s->swap_freed,
 	};
+
+	for (size_t i = 0; i < p->n; i++)
+		if (p->pins[i].kind != MCR_PIN_VANISHED)
+			swap.in_files += p->pins[i].swap_bytes / page_size;
 
 	for (uint32_t i = 0; i < s->n_refs && i < PINS_REFS; i++) {
 		struct mcr_pin pin;
@@ -235,6 +240,18 @@ static int walk_sockets(struct mcr_pins_walker *w, struct mcr_runs *runs)
 	int r = run(w->skel->progs.pins_sockets_begin);
 
 	return r < 0 ? r : collect(w, w->skel->progs.pins_sockets, runs);
+}
+
+/* Appends the runs of what is in swap. */
+static int walk_swap(struct mcr_pins_walker *w, struct mcr_runs *runs)
+{
+	int r;
+
+	w->skel->bss->state.swap_freed = 0;
+	if (!swap_entries(&w->skel->bss->state))
+		return 0;
+	r = run(w->skel->progs.pins_swap_begin);
+	return r < 0 ? r : collect(w, w->skel->progs.pins_swap, runs);
 }
 
 /* The iterator calls the program for each open file, while it is read. */
@@ -321,8 +338,11 @@ static int walk_once(struct mcr_pins_walker *w, uint64_t id, struct mcr_runs *ru
 			r = 0;
 		}
 	}
+	s->unfinished = unfinished;
+	if (r == 0)
+		r = walk_swap(w, runs);
 	p->pages = s->pages_seen;
-	p->complete = !unfinished;
+	p->complete = !s->unfinished;
 	return r < 0 ? r : run(w->skel->progs.pins_end);
 }
 

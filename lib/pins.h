@@ -26,11 +26,11 @@ enum mcr_pin_kind {
 	/* Pages without. */
 	MCR_PIN_ANON,		/* private memory: pid and comm */
 	MCR_PIN_KSM,
-	MCR_PIN_SWAP_CACHE,	/* pages of tmpfs or shared memory on their way to swap or back */
+	MCR_PIN_SWAP_CACHE,	/* pages on their way to swap, or read back before anybody has asked for them */
 	MCR_PIN_NO_FILE,	/* cut off their file, but still in use: by a journal, a pipe, I/O */
 	MCR_PIN_VANISHED,	/* the page left its file while the walk asked for the name */
 	/* What is no page. */
-	MCR_PIN_SWAP,		/* entries in swap: together one reference */
+	MCR_PIN_SWAP,		/* entries in swap, those of files included: together one reference */
 	MCR_PIN_CHILD,		/* a child memcg: cgroup_id, name */
 	MCR_PIN_WRITEBACK,	/* a writeback structure: device */
 	MCR_PIN_PROCESS,	/* processes the kernel still counts in; pid and comm of one that was not waited for */
@@ -61,6 +61,7 @@ struct mcr_pin {
 	uint64_t bytes;			/* in memory; of MCR_PIN_SWAP: in swap */
 	uint64_t dirty_bytes;		/* dirty or under writeback */
 	uint64_t mapped_bytes;		/* by any process */
+	uint64_t swap_bytes;		/* of a file: in swap, where it holds no reference of its own; see MCR_PIN_SWAP */
 	bool locked;			/* some of it is mlocked, or else cannot be reclaimed */
 	bool large;			/* some of it are huge pages */
 
@@ -86,6 +87,7 @@ struct mcr_pin {
 	pid_t pid;			/* 0: nobody was found */
 	char comm[16];
 	uint64_t cgroup_id;		/* MCR_PIN_CHILD */
+	uint64_t in_files, freed;	/* MCR_PIN_SWAP: entries of files among the pins; that a CPU has not given back yet */
 	uint64_t count;			/* MCR_PIN_SWAP: entries; MCR_PIN_STOCK: the CPU; MCR_PIN_PROCESS: live ones;
 					   MCR_PIN_CHILD: 1 if dying */
 };

@@ -144,6 +144,16 @@ size_t mcr_runs_same(const struct pins_run *run, size_t n)
 	return n ? i : 0;
 }
 
+/* A page in memory rather than an entry in swap: it is looked at in one copy. */
+struct pins_ask mcr_runs_ask(const struct pins_run *run, size_t n)
+{
+	size_t i = 0;
+
+	while (i + 1 < n && !run[i].folio)
+		i++;
+	return (struct pins_ask){ run[i].mapping, run[i].folio, run[i].index };
+}
+
 static uint64_t least(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
@@ -189,7 +199,9 @@ int mcr_pin_sum(const struct pins_run *run, size_t n, uint64_t page_size, struct
 	for (size_t i = 0; i < n; i++) {
 		struct pins_run r = file ? behind(&run[i], end) : run[i];
 
-		if (!r.pages)
+		if (run[i].flags & PINS_SWAPPED)
+			pin.swap_bytes += run[i].pages * page_size;
+		if (run[i].flags & PINS_SWAPPED || !r.pages)
 			continue;
 		end = r.index + r.pages;
 		pin.refs += r.folios;
@@ -440,6 +452,8 @@ static int by_refs(const void *a, const void *b)
 		return x->refs < y->refs ? 1 : -1;
 	if (x->bytes != y->bytes)
 		return x->bytes < y->bytes ? 1 : -1;
+	if (x->swap_bytes != y->swap_bytes)
+		return x->swap_bytes < y->swap_bytes ? 1 : -1;
 	return (x->ino > y->ino) - (x->ino < y->ino);
 }
 

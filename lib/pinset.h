@@ -22,6 +22,9 @@ void mcr_runs_sort(struct mcr_runs *r);
 /* Of sorted runs: the number of those from the first that belong to the same pin. */
 size_t mcr_runs_same(const struct pins_run *run, size_t n);
 
+/* Of such runs: the question what their mapping is. */
+struct pins_ask mcr_runs_ask(const struct pins_run *run, size_t n);
+
 /*
  * A pin of the sorted runs of one mapping: references, bytes, ranges; the caller frees ranges.  Pages of a file that were met
  * twice count once. 0 or -ENOMEM.

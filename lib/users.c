@@ -164,7 +164,7 @@ static int look_at_mapping(struct search *s, int dir_fd, pid_t pid, const char *
 		return 0;
 	p = &s->pins->pins[key->pin];
 	bytes = mcr_ranges_within(p->ranges, p->n_ranges, m.offset, m.len);
-	if (!bytes)
+	if (!bytes && !p->swap_bytes)
 		return 0;
 	r = user_of(s, key->pin, pid, &user);
 	if (r == 0)
@@ -264,6 +264,7 @@ static char *read_cgroup(int dir_fd)
 	return NULL;
 }
 
+/* One that has ended by now uses nothing any more. */
 static void describe(struct search *s, int dir_fd)
 {
 	char comm[64];

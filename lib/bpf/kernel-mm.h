@@ -83,8 +83,36 @@ struct mem_cgroup_per_node___lists {
 
 /* ---- Files ---- */
 
+struct xarray {
+	void *xa_head;
+} MCR_CORE;
+
 struct address_space {
 	struct inode *host;
+	struct xarray i_pages;
+} MCR_CORE;
+
+struct xa_node {
+	unsigned char shift;
+	void *slots[64];
+} MCR_CORE;
+
+/* ---- Swap ---- */
+
+struct shmem_inode_info {
+	unsigned long swapped;
+	struct list_head swaplist;
+	struct inode vfs_inode;
+} MCR_CORE;
+
+struct swap_cgroup_ctrl {
+	struct page **map;
+	unsigned long length;
+} MCR_CORE;
+
+struct swap_slots_cache {
+	void *slots_ret;
+	int n_ret;
 } MCR_CORE;
 
 /* ---- Anonymous memory and its owner ---- */

@@ -115,6 +115,7 @@ struct inode {
 	unsigned long i_ino;
 	unsigned int i_nlink;
 	__u32 i_rdev;
+	struct address_space *i_mapping;
 	long long i_size;
 	struct hlist_head i_dentry;
 	void *i_private;

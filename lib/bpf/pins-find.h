@@ -102,6 +102,7 @@ static __always_inline void read_memcg(void)
 	bpf_probe_read_kernel(&state.usage_pages, 8, &m->memory.usage);
 	bpf_probe_read_kernel(&state.swap_pages, 8, &m->swap.usage);
 	bpf_probe_read_kernel(&id_refs, 4, &((struct mem_cgroup___refs *)m)->id.ref);
+	bpf_probe_read_kernel(&state.short_id, 4, &((struct mem_cgroup___refs *)m)->id.id);
 	bpf_probe_read_kernel(&cgrp, 8, &m->css.cgroup);
 	bpf_probe_read_kernel(&state.level, 4, &cgrp->level);
 	state.id_refs = id_refs;

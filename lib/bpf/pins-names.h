@@ -2,16 +2,18 @@
 /* Of pins.bpf.c: what the mappings are that pages belong to. */
 #pragma once
 
-#include "pins-find.h"
+#include "pins-swap.h"
 
 static __u32 ask;		/* the one in hand */
 static __u64 dentry;		/* 0: nothing read yet of this one */
 static __u32 path_len;
+/* Of what is being read; the stack has no room for it beside that of find_slot(). */
+static __u64 copy[SNAP_WORDS], sb_copy[SNAP_WORDS];
 
 static __always_inline bool page_is_there(const struct pins_ask *q)
 {
-	__u64 copy[SNAP_WORDS];
-
+	if (!q->folio)
+		return swapped_is_there(q->mapping, q->index);
 	return snap(copy, SNAP_BYTES(struct folio, memcg_data), (void *)q->folio) &&
 	       SNAP_FIELD(copy, struct folio, memcg_data) == memcg &&
 	       (__u64)SNAP_FIELD(copy, struct folio, mapping) == q->mapping;
@@ -68,19 +70,18 @@ static struct pins_answer sb_answer;
 
 static __always_inline bool read_sb(__u64 sb)
 {
-	__u64 copy[SNAP_WORDS];
 	struct file_system_type *type;
 	const char *name;
 
 	if (sb == sb_known)
 		return true;
 	sb_known = 0;
-	if (!snap(copy, SNAP_BYTES(struct super_block, s_root), (void *)sb))
+	if (!snap(sb_copy, SNAP_BYTES(struct super_block, s_root), (void *)sb))
 		return false;
-	sb_answer.dev = SNAP_FIELD(copy, struct super_block, s_dev);
-	sb_answer.magic = SNAP_FIELD(copy, struct super_block, s_magic);
-	sb_root = (__u64)SNAP_FIELD(copy, struct super_block, s_root);
-	type = SNAP_FIELD(copy, struct super_block, s_type);
+	sb_answer.dev = SNAP_FIELD(sb_copy, struct super_block, s_dev);
+	sb_answer.magic = SNAP_FIELD(sb_copy, struct super_block, s_magic);
+	sb_root = (__u64)SNAP_FIELD(sb_copy, struct super_block, s_root);
+	type = SNAP_FIELD(sb_copy, struct super_block, s_type);
 	bpf_probe_read_kernel_str(sb_answer.sb_id, sizeof(sb_answer.sb_id), (void *)(sb + OFF(struct super_block, s_id)));
 	sb_answer.fstype[0] = 0;
 	if (read_word((__u64 *)&name, (__u64)&type->name))
@@ -93,7 +94,7 @@ static __always_inline bool read_sb(__u64 sb)
 static __always_inline bool read_inode(const struct pins_ask *q, struct pins_answer *a)
 {
 	struct address_space *as = (void *)q->mapping;
-	__u64 copy[SNAP_WORDS], inode, alias;
+	__u64 inode, alias;
 
 	if (!read_word(&inode, (__u64)&as->host) || !snap(copy, SNAP_BYTES(struct inode, i_size), (void *)inode) ||
 	    !read_sb((__u64)SNAP_FIELD(copy, struct inode, i_sb))) {
@@ -135,7 +136,7 @@ static __always_inline __u32 dentry_seq(void)
 /* One mapping, or one component of its path, a step. */
 static long name_step(__u32 i, void *ctx)
 {
-	__u64 copy[SNAP_WORDS], parent, name;
+	__u64 parent, name;
 	struct pins_answer *a;
 	struct pins_ask *q;
 	__u32 at, seq;

@@ -22,6 +22,7 @@ enum pins_page_flags {
 	PINS_UNEVICTABLE = 1 << 3,
 	PINS_WRITEBACK = 1 << 4,
 	PINS_LARGE = 1 << 5,
+	PINS_SWAPPED = 1 << 6,		/* in swap: pages are entries, and hold no reference of their own */
 	PINS_RESTARTED = 1 << 31,	/* no pages: forget the runs of this list */
 };
 
@@ -29,7 +30,7 @@ enum pins_page_flags {
 struct pins_run {
 	__u64 mapping;		/* struct address_space, or anon_vma, with the kernel's two low bits */
 	__u64 index;		/* page offset of the first one */
-	__u64 folio;		/* one of them, to see later whether it is still there */
+	__u64 folio;		/* one of them, to see later whether it is still there; 0: in swap */
 	__u32 pages;
 	__u32 folios;		/* each holds one reference */
 	__u32 dirty;		/* pages */
@@ -119,6 +120,7 @@ struct pins_state {
 	__u64 usage_pages;
 	__u64 swap_pages;
 	__u64 unevictable_pages;
+	__u64 swap_freed;	/* entries that a CPU has not given back yet */
 	__u64 id_refs;		/* of the memcg's id: one while online, one for each swap entry */
 	__u64 pages_seen;
 	__u64 next_folio;	/* of a scan */
@@ -133,4 +135,5 @@ struct pins_state {
 	__u32 unfinished;
 	__u32 restarts;
 	__u32 level;
+	__u32 short_id;		/* by which swap entries name the memcg */
 };

@@ -40,6 +40,10 @@ static void print_pin(const struct mcr_pin *p)
 		printf(" cgroup=%" PRIu64, p->cgroup_id);
 	if (p->count)
 		printf(" count=%" PRIu64, p->count);
+	if (p->kind == MCR_PIN_SWAP)
+		printf(" in_files=%" PRIu64 " freed=%" PRIu64, p->in_files, p->freed);
+	else if (p->swap_bytes)
+		printf(" swapped=%" PRIu64, p->swap_bytes);
 	for (size_t i = 0; i < p->n_ranges && i < 16; i++)
 		printf("%s%" PRIu64 "+%" PRIu64, i ? "," : " ranges=", p->ranges[i].offset, p->ranges[i].len);
 	if (p->ino && p->stat_dev != p->dev)

@@ -308,6 +308,74 @@ static void assert_socket(const struct pins_ref *ref, const char *name)
 	free(pin.name);
 }
 
+START_TEST(entries_in_swap_hold_no_reference_of_their_own)
+{
+	struct pins_run run[] = { pages(MAPPING, 0, 8), pages(MAPPING, 8, 2), pages(MAPPING, 100, 4) };
+	struct mcr_pin pin;
+	struct pins_ask ask;
+
+	run[0].flags = run[2].flags = PINS_SWAPPED;
+	run[0].folios = run[2].folios = 0;
+	run[1].folio = 0x77;
+	pin = sum_of(run, 3);
+	ck_assert_uint_eq(pin.refs, 2);
+	ck_assert_uint_eq(pin.bytes, 2 * PAGE);
+	ck_assert_uint_eq(pin.swap_bytes, 12 * PAGE);
+	ck_assert_uint_eq(pin.n_ranges, 1);
+	assert_range(&pin, 0, 8, 2);
+	free(pin.ranges);
+	ask = mcr_runs_ask(run, 3);
+	ck_assert_uint_eq(ask.folio, 0x77);
+	ck_assert_uint_eq(ask.index, 8);
+	run[1].folio = 0;
+	ask = mcr_runs_ask(run, 3);
+	ck_assert_uint_eq(ask.folio, 0);
+	ck_assert_uint_eq(ask.mapping, MAPPING);
+}
+END_TEST
+
+START_TEST(a_file_that_left_swap_while_it_was_asked_for_is_not_told)
+{
+	struct mcr_pins *p = calloc(1, sizeof(*p));
+	struct mcr_pin pin = { .kind = MCR_PIN_VANISHED, .swap_bytes = PAGE };
+
+	ck_assert_ptr_nonnull(p);
+	pin.ranges = calloc(1, sizeof(*pin.ranges));
+	ck_assert_int_eq(mcr_pins_add(p, &pin), 0);
+	pin = (struct mcr_pin){ .kind = MCR_PIN_TMPFS, .swap_bytes = PAGE, .ino = 1 };
+	ck_assert_int_eq(mcr_pins_add(p, &pin), 0);
+	pin = (struct mcr_pin){ .kind = MCR_PIN_TMPFS, .swap_bytes = 2 * PAGE, .ino = 2 };
+	ck_assert_int_eq(mcr_pins_add(p, &pin), 0);
+	pin = (struct mcr_pin){ .kind = MCR_PIN_VANISHED, .refs = 1 };
+	ck_assert_int_eq(mcr_pins_add(p, &pin), 0);
+	mcr_pins_order(p);
+	ck_assert_uint_eq(p->n, 3);
+	ck_assert_int_eq(p->pins[0].kind, MCR_PIN_VANISHED);
+	ck_assert_uint_eq(p->pins[1].ino, 2);
+	ck_assert_uint_eq(p->pins[2].ino, 1);
+	mcr_pins_free(p);
+}
+END_TEST
+
+START_TEST(what_nobody_has_open_is_said_not_to_be)
+{
+	struct pins_ref ref = { .kind = PINS_REF_SOCKET, .family = 1, .count = PINS_SOCK_EMBRYO };
+	struct mcr_pin pin;
+
+	assert_socket(&ref, "unix (not accepted yet)");
+	ref.count = PINS_SOCK_NOT_OPEN + 1;
+	assert_socket(&ref, "unix");
+	ref = (struct pins_ref){ .kind = PINS_REF_INOTIFY };
+	ck_assert_int_eq(mcr_pin_from_ref(&ref, &pin), 0);
+	ck_assert_ptr_null(pin.name);
+	ref.count = PINS_SOCK_IN_FLIGHT;
+	ck_assert_int_eq(mcr_pin_from_ref(&ref, &pin), 0);
+	ck_assert_str_eq(pin.name, "(sent in a message, not received yet)");
+	ck_assert_uint_eq(pin.count, 0);
+	free(pin.name);
+}
+END_TEST
+
 START_TEST(sockets_are_named_by_their_addresses)
 {
 	struct pins_ref ref = {
@@ -374,5 +442,7 @@ TEST_MAIN("pinset", a_list_begun_anew_takes_its_runs_with_it, a_list_begun_anew_
 	  without_a_name_in_memory_there_is_none, a_stale_answer_is_not_believed, shared_memory_is_told_by_its_name,
 	  a_tmpfs_file_called_like_one_is_a_tmpfs_file, a_file_systems_own_inodes_are_metadata,
 	  names_out_of_bounds_are_refused, private_memory_of_one_process_is_one_pin_and_the_largest_come_first,
-	  sockets_are_named_by_their_addresses, local_sockets_are_named_by_path_or_not_at_all, an_unknown_reference_is_refused,
+	  entries_in_swap_hold_no_reference_of_their_own, a_file_that_left_swap_while_it_was_asked_for_is_not_told,
+	  what_nobody_has_open_is_said_not_to_be, sockets_are_named_by_their_addresses,
+	  local_sockets_are_named_by_path_or_not_at_all, an_unknown_reference_is_refused,
 	  every_kind_has_a_name)
