@@ -50,7 +50,7 @@ static void print_what(const struct mcr_pin *p)
 	if (p->kind == MCR_PIN_SYSV)
 		printf(" shmid %d, key 0x%08" PRIx32, p->shmid, p->key);
 	else if (p->kind == MCR_PIN_BLOCK_DEVICE || p->kind == MCR_PIN_METADATA || p->kind == MCR_PIN_WRITEBACK)
-		printf(" of %s", *p->device ? p->device : "a device");
+		printf(" of %s%s%s", *p->device ? p->device : "a device", *p->fstype ? ", " : "", p->fstype);
 	else if (p->ino && *p->fstype)
 		printf(" (%s on %s, inode %" PRIu64 "%s)", p->fstype, p->device, p->ino, p->nlink ? "" : ", deleted");
 	if (p->path && p->name && strcmp(p->path, p->name) != 0)

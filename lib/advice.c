@@ -2,6 +2,7 @@
 #include "advice.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "pins.h"
 
@@ -31,6 +32,18 @@ static const char *shmem_text(const struct mcr_pin *p)
 	return "belongs to a driver: goes when what uses it ends";
 }
 
+static const char *metadata_text(const struct mcr_pin *p)
+{
+	static char buf[128];
+	bool journal = strcmp(p->fstype, "ext4") == 0;
+
+	if (!*p->fstype)
+		return "read from the device itself: goes after a sync, which the reaper makes by itself";
+	snprintf(buf, sizeof(buf), "metadata of %s: goes after a sync%s, which the reaper makes by itself", p->fstype,
+		 journal ? " and a checkpoint of its journal" : "");
+	return buf;
+}
+
 const char *advice_text(const struct mcr_pin *p)
 {
 	switch (p->kind) {
@@ -38,7 +51,7 @@ const char *advice_text(const struct mcr_pin *p)
 		return cache_text(p);
 	case MCR_PIN_BLOCK_DEVICE:
 	case MCR_PIN_METADATA:
-		return "file system metadata: goes after a sync and an ext4 checkpoint, which the reaper makes by itself";
+		return metadata_text(p);
 	case MCR_PIN_TMPFS:
 	case MCR_PIN_MEMFD:
 	case MCR_PIN_SYSV:

@@ -56,6 +56,14 @@ START_TEST(an_unknown_kind_has_no_command)
 }
 END_TEST
 
+START_TEST(metadata_is_of_the_file_system_it_is_of)
+{
+	assert_text((struct mcr_pin){ .kind = MCR_PIN_BLOCK_DEVICE, .fstype = "ext4" }, "of ext4: goes after a sync and a checkpoint");
+	assert_text((struct mcr_pin){ .kind = MCR_PIN_METADATA, .fstype = "btrfs" }, "of btrfs: goes after a sync, which");
+	assert_text((struct mcr_pin){ .kind = MCR_PIN_BLOCK_DEVICE }, "read from the device itself");
+}
+END_TEST
+
 START_TEST(page_cache_is_reaped)
 {
 	const struct mcr_pin p = { .kind = MCR_PIN_FILE };
@@ -156,8 +164,9 @@ START_TEST(each_kind_of_shared_memory_says_who_keeps_it)
 END_TEST
 
 TEST_MAIN("advice", each_kind_of_pin_has_a_name_and_a_text, a_text_is_one_sentence_without_its_dot,
-	  an_unknown_kind_has_no_command, page_cache_is_reaped, mapped_page_cache_is_reaped_at_a_cost,
-	  dirty_page_cache_is_written_first, no_command_frees_what_is_locked,
+	  an_unknown_kind_has_no_command, metadata_is_of_the_file_system_it_is_of, page_cache_is_reaped,
+	  mapped_page_cache_is_reaped_at_a_cost, dirty_page_cache_is_written_first,
+	  no_command_frees_what_is_locked,
 	  what_the_reaper_sees_to_by_itself_is_reaped, a_segment_is_removed_by_its_id,
 	  no_command_takes_what_somebody_uses, no_command_is_needed_for_what_goes_by_itself,
 	  only_a_process_that_was_seen_to_have_ended_is_said_to_have,
