@@ -66,12 +66,9 @@ static struct json_object *pin_json(const struct mcr_pin *p)
 	add_bool(o, "locked", p->locked);
 	add_bool(o, "huge", p->large);
 	add_str(o, "name", p->name);
-	add_bool(o, "name_cut", p->name_cut);
 	add_str(o, "device_name", *p->device ? p->device : NULL);
 	if (p->ino)
 		add_file(o, p);
-	if (p->kind == MCR_PIN_BLOCK_DEVICE)
-		add_str(o, "block_device", p->device);
 	if (p->kind == MCR_PIN_SYSV) {
 		add_u64(o, "shmid", p->shmid);
 		add_u64(o, "key", p->key);
