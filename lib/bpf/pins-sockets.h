@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Of pins.bpf.c: sockets, and what watches files, that no process has open: in the accept queue of a local socket, on
- * the way from one process to another in a message, or closed while TCP still has something to deliver.
+ * the way from one process to another in a message, or closed while what was sent is still to be delivered.
  *
  * Local sockets are all in a table of their network namespace, and what waits to be received is in their queues.
  */
@@ -15,6 +15,7 @@ extern const void tcp_hashinfo __ksym __weak;
 #define UNIX_BUCKETS 512	/* UNIX_HASH_SIZE */
 #define TCP_TIME_WAIT 6		/* neither this nor the next is a whole socket */
 #define TCP_NEW_SYN_RECV 12
+#define TCP_LISTEN 10		/* of local sockets, too */
 
 enum sockets_phase {
 	UNIX_QUEUES,		/* what is in them tells who has not taken it yet */
@@ -27,11 +28,18 @@ __u64 net_head;
 static __u64 net_at, buckets, sock_at, queue, skb_at, fds;
 static __u32 phase, bucket, n_buckets, fd_at, n_fds;
 
-static __always_inline bool is_whole(__u64 sk)
+static __always_inline __u8 state_of(__u64 sk)
 {
 	__u8 skstate = 0;
 
 	bpf_probe_read_kernel(&skstate, 1, (void *)(sk + IN_COMMON(skc_state)));
+	return skstate;
+}
+
+static __always_inline bool is_whole(__u64 sk)
+{
+	__u8 skstate = state_of(sk);
+
 	return phase != TCP || (skstate != TCP_TIME_WAIT && skstate != TCP_NEW_SYN_RECV);
 }
 
@@ -46,15 +54,19 @@ static __always_inline void look_at_socket(__u64 sk)
 	look_at_sock(sk, 0, open ? PINS_SOCK_NOT_OPEN : phase == TCP ? PINS_SOCK_CLOSED : PINS_SOCK_EMBRYO, 0);
 }
 
-/* A message that waits in the queue of sk; in that of a listening socket it stands for a connection. */
+/*
+ * A message that waits in the queue of sk, and keeps the socket it was sent from.  In the queue of one that listens it
+ * stands for a connection.
+ */
 static __always_inline void look_at_message(__u64 skb, __u64 sk)
 {
+	bool listens = state_of(sk) == TCP_LISTEN;
 	__u64 from, open;
 	__s16 count = 0;
 
 	if (read_word(&from, skb + OFF(struct sk_buff, sk)) && from && from != sk &&
 	    read_word(&open, from + OFF(struct sock, sk_socket)) && !open)
-		look_at_sock(from, 0, PINS_SOCK_EMBRYO, sk);
+		look_at_sock(from, 0, listens ? PINS_SOCK_EMBRYO : PINS_SOCK_CLOSED, listens ? sk : 0);
 	if (!read_word(&fds, skb + OFF(struct sk_buff, cb) + OFF(struct unix_skb_parms, fp)) || !fds)
 		fds = 0;
 	else

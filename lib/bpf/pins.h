@@ -90,7 +90,7 @@ enum pins_sock_how {
 	PINS_SOCK_OPEN,
 	PINS_SOCK_EMBRYO,	/* a connection that was not accepted; pid: who listens */
 	PINS_SOCK_IN_FLIGHT,	/* in a message that was not received */
-	PINS_SOCK_CLOSED,	/* by its process, but not by its protocol */
+	PINS_SOCK_CLOSED,	/* but what was sent by it has not been received */
 	PINS_SOCK_NOT_OPEN,	/* no process was found that has it */
 };
 

@@ -43,6 +43,19 @@ change_lru() {
 # shellcheck disable=SC2016 # for the inner shell
 read_big() { sh -c 'echo $$ >"$1/cgroup.procs" && exec cat "$2"' sh $top/reader $big; }
 
+# Files that go to swap, are read back in part, cut and removed.
+# shellcheck disable=SC2016 # for the inner shell
+swap_files() {
+	sh -c 'echo $$ >"$1/cgroup.procs" && for i in 1 2 3 4; do head -c 2M /dev/zero >/dev/shm/torture-$i; done
+		echo 8M >"$1/memory.reclaim"; head -c 1M /dev/shm/torture-2 >/dev/null; truncate -s 1M /dev/shm/torture-3
+		rm /dev/shm/torture-1 /dev/shm/torture-4' sh $top/reader
+}
+# Local sockets come, hold another in a message, and go.
+sockets() {
+	timeout 0.5 /opt/mcr-tests/mcr-pin $top/reader send unix /run/torture.sock
+	rm -f /run/torture.sock
+}
+
 # Of "ino name" in $names, those whose file exists and is another. The churn writes its files anew, in place.
 false_names() {
 	cut -d' ' -f2- $names | tr '\n' '\0' | xargs -0 -r stat -c '%i %n' -- 2>/dev/null | awk '
@@ -54,6 +67,8 @@ in_loop churn
 in_loop reclaim
 in_loop compact
 in_loop read_big
+in_loop swap_files
+in_loop sockets
 [[ ! -e /sys/kernel/mm/lru_gen/enabled ]] || in_loop change_lru
 
 id=$(stat -c %i $top/reader)
@@ -62,6 +77,7 @@ timeout 120 /opt/mcr-tests/mcr-pins-dump --for $seconds --no-scan --all "$id" >>
 	fail "a pass has failed or does not end"
 kill "${jobs[@]}" 2>/dev/null || true
 wait 2>/dev/null || true
+rm -f /dev/shm/torture-*
 echo n >/sys/kernel/mm/lru_gen/enabled
 
 sed -n 's/^pin kind=file .* ino=\([0-9]*\) nlink=[1-9].* fstype=ext4 .*name=\(.*\)$/\1 \2/p' "$dump_file" | sort -u >$names

@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # What explain says of files that are hard to name, of processes that vanish, and of what is no zombie.
 # timeout: 400
-# shellcheck disable=SC2154 # of pins.sh
+# shellcheck disable=SC2154,SC2034,SC2086,SC2164 # of and for pins.sh, without blanks; lib.sh has set -e
 . /opt/mcr-tests/lib.sh
 . /opt/mcr-tests/pins.sh
 

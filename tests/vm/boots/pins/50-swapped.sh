@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # What is in swap, by file: entries hold the memcg as pages do, and are in no list of it.
 # timeout: 400
-# shellcheck disable=SC2154 # of pins.sh
+# shellcheck disable=SC2154,SC2034,SC2086,SC2164 # of and for pins.sh, without blanks; lib.sh has set -e
 . /opt/mcr-tests/lib.sh
 . /opt/mcr-tests/pins.sh
 
