@@ -132,14 +132,10 @@ static void print_pins(const struct mcr_pins *p, const struct mcr_users *u, cons
 
 /* ---- Walking ---- */
 
-static int explain(struct mcr_pins_walker *w, uint64_t id, const char *path, struct totals *t, struct json_object *list)
+static void tell(const struct mcr_pins *p, const char *path, struct totals *t, struct json_object *list)
 {
-	auto_(mcr_pins_freep) struct mcr_pins *p = NULL;
 	auto_(mcr_users_freep) struct mcr_users *u = NULL;
-	int r = mcr_pins_walk(w, id, &p);
 
-	if (r < 0)
-		return r;
 	mcr_users_find("/proc", p, &u);	/* without it the rest is as true */
 	if (p->dying) {
 		t->zombies++;
@@ -151,17 +147,36 @@ static int explain(struct mcr_pins_walker *w, uint64_t id, const char *path, str
 		json_object_array_add(list, mcr_pins_json(p, u, path));
 	else
 		print_pins(p, u, path);
-	return 0;
+}
+
+static int explain(struct mcr_pins_walker *w, uint64_t id, const char *path, struct totals *t, struct json_object *list)
+{
+	auto_(mcr_pins_freep) struct mcr_pins *p = NULL;
+	int r = mcr_pins_walk(w, id, &p);
+
+	if (r == 0)
+		tell(p, path, t, list);
+	return r;
 }
 
 /* Gone since the census: no failure. */
 static int explain_all(struct mcr_pins_walker *w, const struct mcr_census *c, struct totals *t, struct json_object *list)
 {
-	int r = 0;
+	struct mcr_pins **pins = calloc(c->n + 1, sizeof(struct mcr_pins *));
+	auto_(freep) uint64_t *ids = calloc(c->n + 1, sizeof(*ids));
+	int r = pins && ids ? 0 : -ENOMEM;
 
-	for (size_t i = 0; i < c->n && (r == 0 || r == -ESTALE); i++)
-		r = explain(w, c->zombies[i].id, c->zombies[i].path, t, list);
-	return r == -ESTALE ? 0 : r;
+	for (size_t i = 0; r == 0 && i < c->n; i++)
+		ids[i] = c->zombies[i].id;
+	if (r == 0)
+		r = mcr_pins_walk_all(w, ids, c->n, pins);
+	for (size_t i = 0; pins && i < c->n; i++) {
+		if (r == 0 && pins[i])
+			tell(pins[i], c->zombies[i].path, t, list);
+		mcr_pins_free(pins[i]);
+	}
+	free(pins);
+	return r;
 }
 
 static bool is_meant(const struct mcr_zombie *z, const char *what)

@@ -30,10 +30,20 @@
 #define CSS_ONLINE (1U << 1)
 #define CSS_DYING (1U << 4)
 
+/* The pages of a memcg that a scan for several has found. */
+struct found {
+	uint64_t id;
+	int64_t refs;			/* it had then */
+	struct mcr_runs runs;
+};
+
 struct mcr_pins_walker {
 	struct pins_bpf *skel;
 	struct bpf_link *files;		/* NULL: the kernel does not list open files to programs */
 	bool scan;
+	unsigned int scans;
+	struct found *found;
+	size_t n_found;
 };
 
 /* The program's result, or errno. */
@@ -52,10 +62,25 @@ void mcr_pins_walker_scan(struct mcr_pins_walker *w, bool allowed)
 	w->scan = allowed;
 }
 
+unsigned int mcr_pins_walker_scans(const struct mcr_pins_walker *w)
+{
+	return w->scans;
+}
+
+static void forget_found(struct mcr_pins_walker *w)
+{
+	for (size_t i = 0; i < w->n_found; i++)
+		free(w->found[i].runs.run);
+	free(w->found);
+	w->found = NULL;
+	w->n_found = 0;
+}
+
 struct mcr_pins_walker *mcr_pins_walker_free(struct mcr_pins_walker *w)
 {
 	if (!w)
 		return NULL;
+	forget_found(w);
 	bpf_link__destroy(w->files);
 	pins_bpf__destroy(w->skel);
 	free(w);
@@ -137,8 +162,31 @@ static int walk_all_pages(struct mcr_pins_walker *w, struct mcr_runs *runs)
 	if (r <= 0)
 		return r;
 	runs->n = 0;
+	w->scans++;
 	r = collect(w, w->skel->progs.pins_scan, runs);
 	return r < 0 ? r : 1;
+}
+
+/* The same out of a scan for several, if as many references are there as were then: as above, or 0. */
+static int take_found(struct mcr_pins_walker *w, struct mcr_runs *runs)
+{
+	struct pins_state *s = &w->skel->bss->state;
+
+	for (size_t i = 0; i < w->n_found; i++) {
+		const struct mcr_runs *known = &w->found[i].runs;
+		int r;
+
+		if (w->found[i].id != s->want_id || w->found[i].refs != s->refs)
+			continue;
+		runs->n = 0;
+		r = mcr_runs_add(runs, known->run, known->n);
+		s->unfinished = 0;
+		s->pages_seen = 0;
+		for (size_t k = 0; k < known->n; k++)
+			s->pages_seen += known->run[k].pages;
+		return r < 0 ? r : 1;
+	}
+	return 0;
 }
 
 static int ask_names(struct mcr_pins_walker *w, struct mcr_pins *p, size_t first, const struct pins_ask *asks, size_t n)
@@ -331,7 +379,9 @@ static int walk_once(struct mcr_pins_walker *w, uint64_t id, struct mcr_runs *ru
 		r = walk_sockets(w, runs);
 	unfinished = s->unfinished;
 	if (r == 0 && w->scan && !explained(w, runs, p)) {
-		r = walk_all_pages(w, runs);
+		r = take_found(w, runs);
+		if (r == 0)
+			r = walk_all_pages(w, runs);
 		if (r > 0) {
 			p->scanned = true;
 			unfinished = s->unfinished;
@@ -374,4 +424,122 @@ int mcr_pins_walk(struct mcr_pins_walker *w, uint64_t cgroup_id, struct mcr_pins
 		p->refs_explained += p->pins[i].refs;
 	*ret = steal_ptr(p);
 	return 0;
+}
+
+/* Each run to its memcg. */
+static int share_out(struct mcr_pins_walker *w, const struct mcr_runs *all)
+{
+	for (size_t i = 0; i < all->n; i++) {
+		int r = all->run[i].list < w->n_found ? mcr_runs_add(&w->found[all->run[i].list].runs, &all->run[i], 1) : -EPROTO;
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int want(struct mcr_pins_walker *w, uint64_t id)
+{
+	const struct pins_state *s = &w->skel->bss->state;
+	const uint32_t number = w->n_found;
+	struct mcr_pins p;
+	int r = find(w, id, &p);
+
+	if (r < 0)
+		return r == -ESTALE ? 0 : r;
+	r = bpf_map_update_elem(bpf_map__fd(w->skel->maps.wanted), &s->found, &number, BPF_ANY);
+	if (r < 0)
+		return r;
+	w->found[w->n_found++] = (struct found){ .id = id, .refs = s->refs };
+	return 0;
+}
+
+static void want_none(struct mcr_pins_walker *w)
+{
+	int fd = bpf_map__fd(w->skel->maps.wanted);
+	uint64_t key;
+
+	while (bpf_map_get_next_key(fd, NULL, &key) == 0 && bpf_map_delete_elem(fd, &key) == 0)
+		;
+}
+
+/* One look at all pages for these memcgs. */
+static int scan_for(struct mcr_pins_walker *w, const uint64_t *ids, size_t n)
+{
+	struct mcr_runs all = { .n = 0 };
+	int r = 0;
+
+	forget_found(w);
+	want_none(w);
+	w->found = calloc(n, sizeof(*w->found));
+	if (!w->found)
+		return -ENOMEM;
+	for (size_t i = 0; i < n && i < PINS_WANTED && r == 0; i++)
+		r = want(w, ids[i]);
+	if (r == 0)
+		r = run(w->skel->progs.pins_begin);
+	if (r == 0 || r == -ESTALE)	/* the last one is gone: the others are not */
+		r = run(w->skel->progs.pins_scan_begin);
+	if (r > 0) {
+		w->scans++;
+		r = collect(w, w->skel->progs.pins_scan_many, &all);
+		r = r < 0 ? r : share_out(w, &all);
+	} else {
+		forget_found(w);
+	}
+	free(all.run);
+	return r;
+}
+
+static int walk_each(struct mcr_pins_walker *w, const uint64_t *ids, size_t n, struct mcr_pins **pins)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct mcr_pins *p;
+		int r = mcr_pins_walk(w, ids[i], &p);
+
+		if (r < 0 && r != -ESTALE)
+			return r;
+		mcr_pins_free(pins[i]);
+		pins[i] = r == 0 ? p : NULL;
+	}
+	return 0;
+}
+
+static bool lacks_some(const struct mcr_pins *p)
+{
+	return p && p->dying && p->refs_explained < p->refs_held;
+}
+
+/* With what looking at all pages says about those that lack something. */
+static int walk_rest(struct mcr_pins_walker *w, const uint64_t *ids, size_t n, struct mcr_pins **pins)
+{
+	auto_(freep) uint64_t *rest = calloc(n + 1, sizeof(*rest));
+	size_t n_rest = 0;
+	int r = 0;
+
+	if (!rest)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		if (lacks_some(pins[i]))
+			rest[n_rest++] = ids[i];
+	if (n_rest)
+		r = scan_for(w, rest, n_rest);
+	for (size_t i = 0; i < n && r == 0; i++)
+		if (lacks_some(pins[i]))
+			r = walk_each(w, &ids[i], 1, &pins[i]);
+	return r;
+}
+
+int mcr_pins_walk_all(struct mcr_pins_walker *w, const uint64_t *ids, size_t n, struct mcr_pins **pins)
+{
+	bool scan = w->scan;
+	int r;
+
+	w->scan = false;
+	r = walk_each(w, ids, n, pins);
+	w->scan = scan;
+	if (r == 0 && scan)
+		r = walk_rest(w, ids, n, pins);
+	forget_found(w);
+	return r;
 }

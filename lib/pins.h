@@ -136,3 +136,12 @@ void mcr_pins_walker_scan(struct mcr_pins_walker *w, bool allowed);
  * 0 and *ret (free with mcr_pins_free()); -ESTALE: there is no such memcg (any more); -ENOMEM, or what the kernel said.
  */
 int mcr_pins_walk(struct mcr_pins_walker *w, uint64_t cgroup_id, struct mcr_pins **ret);
+
+/*
+ * The same for n memcgs, with one look at all pages for all of them together.  Fills pins (NULL at first, each freed by the
+ * caller, also after a failure); NULL stays where there is no such memcg any more. 0, or errno as above.
+ */
+int mcr_pins_walk_all(struct mcr_pins_walker *w, const uint64_t *ids, size_t n, struct mcr_pins **pins);
+
+/* How many times the walker has looked at all pages. */
+unsigned int mcr_pins_walker_scans(const struct mcr_pins_walker *w);

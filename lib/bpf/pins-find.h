@@ -97,6 +97,7 @@ static __always_inline void read_memcg(void)
 	struct cgroup *cgrp = NULL;
 	__u32 id_refs = 0;
 
+	state.found = memcg;
 	state.refs = read_refs();
 	bpf_probe_read_kernel(&state.css_flags, 4, &m->css.flags);
 	bpf_probe_read_kernel(&state.usage_pages, 8, &m->memory.usage);

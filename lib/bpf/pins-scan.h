@@ -51,6 +51,60 @@ static long scan_step(__u32 i, void *ctx)
 	return 0;
 }
 
+/* Memcgs to look for at once, and the number by which the list of a run tells them apart. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, PINS_WANTED);
+	__type(key, __u64);
+	__type(value, __u32);
+} wanted SEC(".maps");
+
+/* Likewise not static. */
+__noinline int add_wanted(__u32 k, __u64 folio, __u64 owner)
+{
+	__u32 *number = bpf_map_lookup_elem(&wanted, &owner);
+
+	if (!number)
+		return 0;
+	list_seq = *number;
+	add_folio(&batch[(k & (PINS_BATCH - 1)) * 8], folio);
+	return 0;
+}
+
+static long scan_many_step(__u32 i, void *ctx)
+{
+	const __u32 memcg_word = OFF(struct folio, memcg_data) / 8;
+	__u64 folio = state.next_folio, owner;
+	__u32 k;
+
+	if (folio >= state.end_folio) {
+		state.done = 1;
+		return 1;
+	}
+	if (state.n_runs > PINS_RUNS - PINS_BATCH)
+		return 1;
+	if (bpf_probe_read_kernel(batch, sizeof(batch), (void *)folio)) {
+		state.next_folio = (folio | (SECTION_BYTES - 1)) + 1;
+		return 0;
+	}
+	/* The low bits of the word mark what is no page of a user. */
+	for (k = 0; k < PINS_BATCH; k++) {
+		owner = batch[k * 8 + (memcg_word & 7)];
+		if (owner && !(owner & 3))
+			add_wanted(k, folio + k * 64, owner);
+	}
+	state.next_folio = folio + sizeof(batch);
+	return 0;
+}
+
+SEC("raw_tp")
+int pins_scan_many(void *ctx)
+{
+	state.n_runs = 0;
+	bpf_loop(PINS_STEPS, scan_many_step, NULL, 0);
+	return 0;
+}
+
 SEC("raw_tp")
 int pins_scan(void *ctx)
 {

@@ -13,6 +13,7 @@
 #define PINS_REFS 256		/* other references told one by one; all are counted */
 #define PINS_NAMES_BYTES (256 * 1024)
 #define PINS_PATH_MAX 4096
+#define PINS_WANTED 4096	/* memcgs looked for at once while scanning */
 #define PINS_BATCH 64		/* struct pages looked at in one copy while scanning */
 
 enum pins_page_flags {
@@ -115,6 +116,7 @@ _Static_assert(sizeof(struct pins_ref) == 192, "record layout is shared with use
 struct pins_state {
 	__u64 want_id;		/* in */
 	__u64 walk;		/* in: another number for each */
+	__u64 found;		/* the memcg's address */
 	__s64 refs;
 	__s64 refs_after;
 	__u64 usage_pages;

@@ -4,6 +4,7 @@
  *
  *	mcr-pins-dump [--no-scan] [--users] ID...	those with these ids
  *	mcr-pins-dump [--no-scan] [--users] --all	every dying one, and the sum
+ *	mcr-pins-dump [--users] --together --all	the same, with one look at all pages of the machine at most
  *	mcr-pins-dump --for SECONDS ...			again and again
  */
 #include <inttypes.h>
@@ -18,7 +19,7 @@
 #include "util.h"
 
 static uint64_t held, explained;
-static bool show_users;
+static bool show_users, together;
 
 static void print_pin(const struct mcr_pin *p)
 {
@@ -70,15 +71,8 @@ static int print_users(const struct mcr_pins *p)
 	return r;
 }
 
-static int dump(struct mcr_pins_walker *w, uint64_t id, const char *path)
+static int print_pins(const struct mcr_pins *p, uint64_t id, const char *path)
 {
-	auto_(mcr_pins_freep) struct mcr_pins *p = NULL;
-	int r = mcr_pins_walk(w, id, &p);
-
-	if (r < 0) {
-		printf("memcg id=%" PRIu64 " error=%s\n", id, strerror(-r));
-		return r;
-	}
 	printf("memcg id=%" PRIu64 " dying=%d held=%" PRIu64 " explained=%" PRIu64 " complete=%d scanned=%d pages=%" PRIu64
 	       " path=%s\n", id, p->dying, p->refs_held, p->refs_explained, p->complete, p->scanned, p->pages, path);
 	for (size_t i = 0; i < p->n; i++)
@@ -86,6 +80,39 @@ static int dump(struct mcr_pins_walker *w, uint64_t id, const char *path)
 	held += p->refs_held;
 	explained += p->refs_explained;
 	return show_users ? print_users(p) : 0;
+}
+
+static int dump(struct mcr_pins_walker *w, uint64_t id, const char *path)
+{
+	auto_(mcr_pins_freep) struct mcr_pins *p = NULL;
+	int r = mcr_pins_walk(w, id, &p);
+
+	if (r < 0)
+		printf("memcg id=%" PRIu64 " error=%s\n", id, strerror(-r));
+	return r < 0 ? r : print_pins(p, id, path);
+}
+
+/* All zombies, with one scan at most. */
+static int dump_together(struct mcr_pins_walker *w, const struct mcr_census *c)
+{
+	struct mcr_pins **pins = calloc(c->n + 1, sizeof(struct mcr_pins *));
+	uint64_t *ids = calloc(c->n + 1, sizeof(*ids));
+	unsigned int before = mcr_pins_walker_scans(w);
+	int r = pins && ids ? 0 : -ENOMEM;
+
+	for (size_t i = 0; r == 0 && i < c->n; i++)
+		ids[i] = c->zombies[i].id;
+	if (r == 0)
+		r = mcr_pins_walk_all(w, ids, c->n, pins);
+	for (size_t i = 0; pins && i < c->n; i++) {
+		if (r == 0 && pins[i])
+			print_pins(pins[i], ids[i], c->zombies[i].path);
+		mcr_pins_free(pins[i]);
+	}
+	printf("scans=%u\n", mcr_pins_walker_scans(w) - before);
+	free(pins);
+	free(ids);
+	return r;
 }
 
 static int dump_all(struct mcr_pins_walker *w)
@@ -99,10 +126,12 @@ static int dump_all(struct mcr_pins_walker *w)
 		r = mcr_census_walk(cw, &c);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < c->n; i++)
+	if (together)
+		r = dump_together(w, c);
+	for (size_t i = 0; !together && i < c->n; i++)
 		dump(w, c->zombies[i].id, c->zombies[i].path);
 	printf("total zombies=%zu held=%" PRIu64 " explained=%" PRIu64 "\n", c->n, held, explained);
-	return 0;
+	return r;
 }
 
 static void begin_loop(const char *seconds, uint64_t *until)
@@ -124,6 +153,8 @@ static int pass(struct mcr_pins_walker *w, int argc, char **argv, uint64_t *unti
 			mcr_pins_walker_scan(w, false);
 		else if (strcmp(argv[i], "--users") == 0)
 			show_users = true;
+		else if (strcmp(argv[i], "--together") == 0)
+			together = true;
 		else if (strcmp(argv[i], "--all") == 0)
 			r = dump_all(w);
 		else if (strcmp(argv[i], "--for") == 0 && i + 1 < argc)

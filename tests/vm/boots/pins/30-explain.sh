@@ -111,4 +111,5 @@ echo +memory >"$top/many/cgroup.subtree_control"
 /opt/mcr-tests/mcr-load zombies "$top/many" 150 /dev/shm/many >/dev/null
 check "150 zombies are a problem of zombies" eval "memcg-reaper doctor | grep -q '^Verdict: a problem of zombie memcgs: 1[5-9][0-9] '"
 rm -r /dev/shm/many /dev/shm/told
+swapon /dev/disk/by-id/virtio-mcrswap
 rm /etc/memcg-reaper/reaper.conf
