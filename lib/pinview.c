@@ -128,7 +128,7 @@ static const struct mount *reach(const struct mounts *m, const char *path)
 		for (size_t i = 0; i < m->n; i++) {
 			const struct mount *c = &m->at[i];
 
-			if (is_child(m, at, c) && below(path, c->point) && (!next || strlen(c->point) <= strlen(next->point)))
+			if (below(path, c->point) && is_child(m, at, c) && (!next || strlen(c->point) <= strlen(next->point)))
 				next = c;
 		}
 		if (next)
