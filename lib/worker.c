@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/close_range.h>
+#include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -11,6 +12,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "fileio.h"
 #include "util.h"
 
 /* For one that was killed and is in the kernel. */
@@ -63,14 +65,37 @@ static _Noreturn void child(mcr_worker_job job, void *arg, int out_fd, const int
 	_exit(job(arg, out_fd) == 0 ? 0 : 1);
 }
 
+/* As fork(), but the child begins in the cgroup, or has moved there before it returns. */
+static pid_t fork_into(int cgroup_fd)
+{
+	struct clone_args args = { .flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = cgroup_fd };
+	pid_t pid;
+
+	if (cgroup_fd < 0)
+		return fork();
+	pid = syscall(SYS_clone3, &args, sizeof(args));
+	if (pid >= 0 || errno != ENOSYS)
+		return pid;
+	/* Seccomp cannot look into clone3's arguments, so that a unit's RestrictNamespaces= refuses it altogether. */
+	pid = fork();
+	if (pid == 0 && mcr_write_at(cgroup_fd, "cgroup.procs", "0") < 0)
+		_exit(1);
+	return pid;
+}
+
 int mcr_worker_start(struct mcr_worker *w, mcr_worker_job job, void *arg, const int *keep, size_t n_keep)
+{
+	return mcr_worker_start_in(w, -EBADF, job, arg, keep, n_keep);
+}
+
+int mcr_worker_start_in(struct mcr_worker *w, int cgroup_fd, mcr_worker_job job, void *arg, const int *keep, size_t n_keep)
 {
 	pid_t parent = getpid(), pid;
 	int pipe_fds[2], pidfd;
 
 	if (pipe2(pipe_fds, O_CLOEXEC) < 0)
 		return -errno;
-	pid = fork();
+	pid = fork_into(cgroup_fd);
 	if (pid < 0) {
 		int r = -errno;
 

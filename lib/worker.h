@@ -25,6 +25,13 @@ typedef int (*mcr_worker_job)(void *arg, int out_fd);
  */
 int mcr_worker_start(struct mcr_worker *w, mcr_worker_job job, void *arg, const int *keep, size_t n_keep);
 
+/*
+ * The same in another cgroup, by its directory: all memory it touches is charged there.  errno of clone3 besides: -EBUSY or
+ * -EOPNOTSUPP: the cgroup takes no processes; -ENODEV: it was removed.
+ */
+int mcr_worker_start_in(struct mcr_worker *w, int cgroup_fd, mcr_worker_job job, void *arg, const int *keep,
+			size_t n_keep);
+
 /* Sends one record, whole; at most PIPE_BUF bytes, so that records never mix. 0 or errno. */
 int mcr_worker_report(int out_fd, const void *record, size_t size);
 
