@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Putting back what was punched: by the one who punched it, or by whoever comes after.
+ */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include "cgroup.h"
+#include "chunklog.h"
+#include "fileio.h"
+#include "hierarchy.h"
+#include "tmpfs.h"
+#include "util.h"
+
+#define REPAIR_USEC MCR_USEC_PER_SEC	/* at a time, for a file system that is full */
+#define LOCK_USEC (3 * MCR_USEC_PER_SEC)
+#define GROW_CHUNKS 16			/* what other writers may take of what was added, at most */
+
+static uint64_t page_up(uint64_t bytes)
+{
+	uint64_t page = sysconf(_SC_PAGESIZE);
+
+	return (bytes + page - 1) / page * page;
+}
+
+static void punch(int fd, const struct mcr_extent *e)
+{
+	if (e->len)
+		fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, e->offset, e->len);
+}
+
+/* Steps over the rest of an extent that lies beyond the end by now. True if there was something to step over. */
+static bool skip_cut_off(const struct mcr_chunk *c, int fd, uint64_t *at)
+{
+	uint64_t base = 0;
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return false;
+	for (uint32_t i = 0; i < c->n_extents; base += c->extents[i++].len) {
+		const struct mcr_extent *e = &c->extents[i];
+
+		if (*at >= base + e->len)
+			continue;
+		if (e->offset + (*at - base) < page_up(st.st_size))
+			return false;
+		*at = base + e->len;
+		return true;
+	}
+	return false;
+}
+
+/* Room for a page more: out of the reserve, or else by making the file system larger than it was by what is missing. */
+static void find_room(struct mcr_chunklog *l, int fd, uint64_t missing)
+{
+	struct mcr_extent reserve = mcr_chunklog_reserve(l), last;
+	uint64_t page = page_up(1), size;
+
+	if (reserve.len) {
+		reserve.len -= reserve.len > page ? page : reserve.len;
+		last = (struct mcr_extent){ reserve.offset + reserve.len, page };
+		punch(fd, &last);
+		mcr_chunklog_set_reserve(l, &reserve);
+		return;
+	}
+	if (mcr_tmpfs_size(fd, &size) < 0 || !size ||
+	    (mcr_chunklog_fs_bytes(l) && size >= mcr_chunklog_fs_bytes(l) + GROW_CHUNKS * mcr_chunklog_capacity(l)))
+		return;
+	if (!mcr_chunklog_fs_bytes(l))
+		mcr_chunklog_set_fs_bytes(l, size);
+	mcr_tmpfs_resize(fd, size + page_up(missing));
+}
+
+int mcr_chunklog_settle(struct mcr_chunklog *l, int object_fd, char *map, uint64_t patience_usec)
+{
+	uint64_t at = 0, end = mcr_now_ns() + patience_usec * MCR_NSEC_PER_USEC;
+	struct mcr_chunk c;
+	bool cut = false;
+	int r = mcr_chunklog_chunk(l, &c);
+
+	if (r <= 0)
+		return r;
+	while ((r = mcr_chunklog_put_back(l, map, &at)) == -EFAULT) {
+		if (skip_cut_off(&c, object_fd, &at)) {
+			cut = true;
+			continue;
+		}
+		if (mcr_now_ns() >= end)
+			return -ENOSPC;
+		find_room(l, object_fd, mcr_chunk_bytes(&c) - at);
+	}
+	if (r < 0)
+		return r;
+	if (futimens(object_fd, (struct timespec[]){ c.atime, c.mtime }) < 0)
+		return -errno;
+	return cut;
+}
+
+void mcr_chunklog_tidy(struct mcr_chunklog *l, int object_fd)
+{
+	struct mcr_extent reserve = mcr_chunklog_reserve(l);
+	uint64_t size = mcr_chunklog_fs_bytes(l);
+
+	if (reserve.len) {
+		punch(object_fd, &reserve);
+		mcr_chunklog_set_reserve(l, &(struct mcr_extent){ 0 });
+	}
+	if (size) {
+		mcr_tmpfs_resize(object_fd, size);
+		mcr_chunklog_set_fs_bytes(l, 0);
+	}
+}
+
+static int same_object(const struct mcr_chunk *c, int fd)
+{
+	struct stat st;
+
+	if (fd < 0)
+		return -EBADF;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	return st.st_dev == c->dev && st.st_ino == c->ino ? 0 : -ESTALE;
+}
+
+/* 0: there is nothing to put back any more. */
+static int repair_chunk(struct mcr_chunklog *l, int object_fd)
+{
+	const struct mcr_extent *last;
+	struct mcr_chunk c;
+	size_t len;
+	char *map;
+	int r = mcr_chunklog_chunk(l, &c);
+
+	if (r <= 0)
+		return r;
+	r = same_object(&c, object_fd);
+	if (r < 0)
+		return r;
+	if (c.n_extents) {
+		last = &c.extents[c.n_extents - 1];
+		len = last->offset + last->len;
+		map = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, object_fd, 0);
+		if (map == MAP_FAILED)
+			return -errno;
+		r = mcr_chunklog_settle(l, object_fd, map, REPAIR_USEC);
+		munmap(map, len);
+	}
+	if (r >= 0)
+		mcr_chunklog_done(l);
+	return r < 0 ? r : 0;
+}
+
+static int thaw(const struct mcr_hierarchy *h, uint64_t id)
+{
+	auto_(closep) int fd = mcr_cgroup_open_id(h, id);
+	int r = fd < 0 ? fd : mcr_write_at(fd, "cgroup.freeze", "0");
+
+	return r == -ESTALE || r == -ENOENT || r == -ENODEV ? 0 : r;	/* gone: nobody is frozen there */
+}
+
+static int thaw_all(struct mcr_chunklog *l, const struct mcr_hierarchy *h)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < mcr_chunklog_n_frozen(l); i++) {
+		int e = thaw(h, mcr_chunklog_frozen(l, i));
+
+		if (e < 0 && r == 0)
+			r = e;
+	}
+	if (r == 0)
+		mcr_chunklog_thawed(l);
+	return r;
+}
+
+static int repair(struct mcr_chunklog *l, const struct mcr_hierarchy *h, int object_fd)
+{
+	bool dirty = mcr_chunklog_dirty(l);
+	int r = repair_chunk(l, object_fd), thawed;
+
+	if (r < 0 && r != -EBADMSG)
+		return r;
+	if (object_fd >= 0)
+		mcr_chunklog_tidy(l, object_fd);
+	thawed = thaw_all(l, h);
+	if (r < 0)
+		return r;
+	return thawed < 0 ? thawed : dirty;
+}
+
+int mcr_chunklog_repair(struct mcr_chunklog *l, const struct mcr_hierarchy *h, int object_fd)
+{
+	int r = mcr_chunklog_lock(l, LOCK_USEC);
+
+	if (r < 0)
+		return r;
+	r = repair(l, h, object_fd);
+	mcr_chunklog_unlock(l);
+	return r;
+}
