@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "refusal.h"
+
+#include <stddef.h>
+
+static const struct {
+	const char *name, *sentence;
+} refusals[MCR_REFUSAL_MAX] = {
+	[MCR_REFUSED_NOT] = { "none", "nothing stands against it" },
+	[MCR_REFUSED_NOT_SHMEM] = { "not-shmem", "it is no tmpfs file and no shared memory" },
+	[MCR_REFUSED_HUGETLB] = { "hugetlb", "its pages come from the pool of hugetlb, which memory cgroups do not charge" },
+	[MCR_REFUSED_DAX] = { "dax", "it is mapped straight from a device (DAX) and holds no memory" },
+	[MCR_REFUSED_SEAL_WRITE] = { "seal-write", "it is sealed against writing (F_SEAL_WRITE)" },
+	[MCR_REFUSED_SEAL_FUTURE_WRITE] = { "seal-future-write",
+					    "it is sealed against new writers (F_SEAL_FUTURE_WRITE)" },
+	[MCR_REFUSED_READ_ONLY] = { "read-only", "its file system is mounted read-only" },
+	[MCR_REFUSED_IMMUTABLE] = { "immutable", "it is immutable or append-only, or may not be opened for writing" },
+	[MCR_REFUSED_TEXT_BUSY] = { "text-busy", "a program runs from it" },
+	[MCR_REFUSED_IO_URING] = { "io-uring", "a user has an io_uring, through which the kernel may write to it" },
+	[MCR_REFUSED_AIO] = { "aio", "a user has asynchronous I/O (io_setup), through which the kernel may write to it" },
+	[MCR_REFUSED_VFIO] = { "vfio", "a user has given memory to a device (VFIO)" },
+	[MCR_REFUSED_KVM] = { "kvm", "a user runs a virtual machine (KVM)" },
+	[MCR_REFUSED_VHOST] = { "vhost", "a user has given memory to a vhost device" },
+	[MCR_REFUSED_RDMA] = { "rdma", "a user has an RDMA device open" },
+	[MCR_REFUSED_XDP] = { "xdp", "a user has an AF_XDP socket, whose memory the kernel writes to" },
+	[MCR_REFUSED_USERFAULTFD] = { "userfaultfd", "page faults of a user are handled by userfaultfd" },
+	[MCR_REFUSED_DMA_BUF] = { "dma-buf", "a user has a DMA buffer, which may be made of its pages" },
+	[MCR_REFUSED_LOOP] = { "loop", "a loop device is on top of it" },
+	[MCR_REFUSED_KERNEL_HOLDS] = { "kernel-holds",
+				       "something holds it open that is no process: the kernel, or a message in a socket" },
+	[MCR_REFUSED_PAGES_HELD] = { "pages-held", "the kernel holds pages of it, for a device or for I/O" },
+	[MCR_REFUSED_UNSEEN] = { "unseen", "some processes may not be looked into, so that users may be missed" },
+	[MCR_REFUSED_UNFREEZABLE] = { "unfreezable", "a user's cgroup does not freeze in time" },
+	[MCR_REFUSED_ROOT_CGROUP] = { "root-cgroup", "a user is in the root cgroup, which cannot be frozen" },
+	[MCR_REFUSED_INIT] = { "init", "a user is in init.scope, which must not be frozen" },
+	[MCR_REFUSED_OWN_CGROUP] = { "own-cgroup", "a user is in our own cgroup" },
+	[MCR_REFUSED_OWNER_IN_IT] = { "owner-in-it", "the owner is, or is below, the cgroup of a user" },
+	[MCR_REFUSED_THREADED] = { "threaded", "a user is in a threaded cgroup" },
+	[MCR_REFUSED_TOO_MANY_CGROUPS] = { "too-many-cgroups", "its users are in more cgroups than are frozen at a time" },
+	[MCR_REFUSED_NEW_USERS] = { "new-users", "new users keep coming" },
+	[MCR_REFUSED_PAUSE] = { "pause", "even the smallest part keeps its users waiting for longer than they may" },
+	[MCR_REFUSED_OWNER_LIMIT] = { "owner-limit", "the owner, or a cgroup above it, has no room left below its limit" },
+	[MCR_REFUSED_OWNER_GONE] = { "owner-gone", "the owner takes no processes or was removed" },
+	[MCR_REFUSED_NO_SPACE] = { "no-space", "its file system is full" },
+	[MCR_REFUSED_CHANGED] = { "changed", "it was cut off or deleted meanwhile" },
+	[MCR_REFUSED_WANTED] = { "wanted", "somebody opened it meanwhile" },
+};
+
+const char *mcr_refusal_name(enum mcr_refusal refusal)
+{
+	return (unsigned int)refusal < MCR_REFUSAL_MAX ? refusals[refusal].name : "unknown";
+}
+
+const char *mcr_refusal_sentence(enum mcr_refusal refusal)
+{
+	return (unsigned int)refusal < MCR_REFUSAL_MAX ? refusals[refusal].sentence : "unknown";
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Why the charge of an object of shared memory is not moved, or not all of it.
+ */
+#pragma once
+
+enum mcr_refusal {
+	MCR_REFUSED_NOT,		/* nothing stands against it */
+	MCR_REFUSED_NOT_SHMEM,
+	MCR_REFUSED_HUGETLB,
+	MCR_REFUSED_DAX,
+	MCR_REFUSED_SEAL_WRITE,
+	MCR_REFUSED_SEAL_FUTURE_WRITE,
+	MCR_REFUSED_READ_ONLY,
+	MCR_REFUSED_IMMUTABLE,
+	MCR_REFUSED_TEXT_BUSY,
+	MCR_REFUSED_IO_URING,
+	MCR_REFUSED_AIO,
+	MCR_REFUSED_VFIO,
+	MCR_REFUSED_KVM,
+	MCR_REFUSED_VHOST,
+	MCR_REFUSED_RDMA,
+	MCR_REFUSED_XDP,
+	MCR_REFUSED_USERFAULTFD,
+	MCR_REFUSED_DMA_BUF,
+	MCR_REFUSED_LOOP,
+	MCR_REFUSED_KERNEL_HOLDS,
+	MCR_REFUSED_PAGES_HELD,
+	MCR_REFUSED_UNSEEN,
+	MCR_REFUSED_UNFREEZABLE,
+	MCR_REFUSED_ROOT_CGROUP,
+	MCR_REFUSED_INIT,
+	MCR_REFUSED_OWN_CGROUP,
+	MCR_REFUSED_OWNER_IN_IT,
+	MCR_REFUSED_THREADED,
+	MCR_REFUSED_TOO_MANY_CGROUPS,
+	MCR_REFUSED_NEW_USERS,
+	MCR_REFUSED_PAUSE,
+	MCR_REFUSED_OWNER_LIMIT,
+	MCR_REFUSED_OWNER_GONE,
+	MCR_REFUSED_NO_SPACE,
+	MCR_REFUSED_CHANGED,
+	MCR_REFUSED_WANTED,
+	MCR_REFUSAL_MAX,
+};
+
+/* A static word for it, for programs ("seal-write"), and a sentence for people. */
+const char *mcr_refusal_name(enum mcr_refusal refusal);
+const char *mcr_refusal_sentence(enum mcr_refusal refusal);
