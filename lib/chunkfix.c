@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 #include "cgroup.h"
 #include "chunklog.h"
@@ -91,29 +92,29 @@ int mcr_chunklog_settle(struct mcr_chunklog *l, int object_fd, char *map, uint64
 			return -ENOSPC;
 		find_room(l, object_fd, mcr_chunk_bytes(&c) - at);
 	}
-	if (r < 0)
-		return r;
-	if (futimens(object_fd, (struct timespec[]){ c.atime, c.mtime }) < 0)
-		return -errno;
-	return cut;
+	return r < 0 ? r : cut;
 }
 
-void mcr_chunklog_tidy(struct mcr_chunklog *l, int object_fd)
+/* The times last: all else changes them. */
+static int restore(int fd, const struct mcr_attributes *a)
 {
-	struct mcr_extent reserve = mcr_chunklog_reserve(l);
-	uint64_t size = mcr_chunklog_fs_bytes(l);
+	struct stat st;
+	char caps[1];
+	int r = 0;
 
-	if (reserve.len) {
-		punch(object_fd, &reserve);
-		mcr_chunklog_set_reserve(l, &(struct mcr_extent){ 0 });
-	}
-	if (size) {
-		mcr_tmpfs_resize(object_fd, size);
-		mcr_chunklog_set_fs_bytes(l, 0);
-	}
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (st.st_mode != a->mode && fchmod(fd, a->mode & 07777) < 0)
+		r = -errno;
+	if (a->caps_len && fgetxattr(fd, "security.capability", caps, 0) < 0 &&
+	    fsetxattr(fd, "security.capability", a->caps, a->caps_len, 0) < 0)
+		r = -errno;
+	if (futimens(fd, (struct timespec[]){ a->atime, a->mtime }) < 0)
+		r = -errno;
+	return r;
 }
 
-static int same_object(const struct mcr_chunk *c, int fd)
+static int same_object(dev_t dev, uint64_t ino, int fd)
 {
 	struct stat st;
 
@@ -121,7 +122,34 @@ static int same_object(const struct mcr_chunk *c, int fd)
 		return -EBADF;
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	return st.st_dev == c->dev && st.st_ino == c->ino ? 0 : -ESTALE;
+	return st.st_dev == dev && st.st_ino == ino ? 0 : -ESTALE;
+}
+
+int mcr_chunklog_tidy(struct mcr_chunklog *l, int object_fd)
+{
+	struct mcr_attributes a;
+	bool noted = mcr_chunklog_attributes(l, &a);
+	int r = noted && object_fd >= 0 ? same_object(a.dev, a.ino, object_fd) : 0;
+
+	if (r < 0)
+		return r;
+	struct mcr_extent reserve = mcr_chunklog_reserve(l);
+	uint64_t size = mcr_chunklog_fs_bytes(l);
+
+	if (reserve.len) {
+		if (object_fd >= 0)
+			punch(object_fd, &reserve);
+		mcr_chunklog_set_reserve(l, &(struct mcr_extent){ 0 });
+	}
+	if (size) {
+		if (object_fd >= 0)
+			mcr_tmpfs_resize(object_fd, size);
+		mcr_chunklog_set_fs_bytes(l, 0);
+	}
+	if (noted && object_fd >= 0)
+		r = restore(object_fd, &a);
+	mcr_chunklog_clear_attributes(l);
+	return r;
 }
 
 /* 0: there is nothing to put back any more. */
@@ -135,7 +163,7 @@ static int repair_chunk(struct mcr_chunklog *l, int object_fd)
 
 	if (r <= 0)
 		return r;
-	r = same_object(&c, object_fd);
+	r = same_object(c.dev, c.ino, object_fd);
 	if (r < 0)
 		return r;
 	if (c.n_extents) {
@@ -178,16 +206,15 @@ static int thaw_all(struct mcr_chunklog *l, const struct mcr_hierarchy *h)
 static int repair(struct mcr_chunklog *l, const struct mcr_hierarchy *h, int object_fd)
 {
 	bool dirty = mcr_chunklog_dirty(l);
-	int r = repair_chunk(l, object_fd), thawed;
+	int r = repair_chunk(l, object_fd), thawed, tidied;
 
 	if (r < 0 && r != -EBADMSG)
 		return r;
-	if (object_fd >= 0)
-		mcr_chunklog_tidy(l, object_fd);
+	tidied = mcr_chunklog_tidy(l, object_fd);
 	thawed = thaw_all(l, h);
-	if (r < 0)
-		return r;
-	return thawed < 0 ? thawed : dirty;
+	if (r < 0 || thawed < 0)
+		return r < 0 ? r : thawed;
+	return tidied < 0 ? tidied : dirty;
 }
 
 int mcr_chunklog_repair(struct mcr_chunklog *l, const struct mcr_hierarchy *h, int object_fd)

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 
 #include "cgroup.h"
 #include "fileio.h"
@@ -33,6 +34,8 @@ struct store {
 	uint64_t content_sum, record_sum;
 	uint64_t fs_bytes;
 	struct mcr_extent reserve;	/* .len is stored last */
+	_Atomic uint32_t has_attributes;
+	struct mcr_attributes attributes;
 	uint64_t frozen[MCR_CHUNKLOG_CGROUPS];
 	struct mcr_chunk chunk;
 };
@@ -360,7 +363,43 @@ uint64_t mcr_chunklog_frozen(const struct mcr_chunklog *l, size_t i)
 
 bool mcr_chunklog_dirty(const struct mcr_chunklog *l)
 {
-	return atomic_load(&l->s->state) != EMPTY || mcr_chunklog_n_frozen(l) > 0 || l->s->reserve.len || l->s->fs_bytes;
+	return atomic_load(&l->s->state) != EMPTY || mcr_chunklog_n_frozen(l) > 0 || l->s->reserve.len || l->s->fs_bytes ||
+	       atomic_load(&l->s->has_attributes);
+}
+
+int mcr_chunklog_set_attributes(struct mcr_chunklog *l, int object_fd)
+{
+	struct mcr_attributes a = { 0 };
+	struct stat st;
+	ssize_t n;
+
+	if (fstat(object_fd, &st) < 0)
+		return -errno;
+	n = fgetxattr(object_fd, "security.capability", a.caps, sizeof(a.caps));
+	if (n < 0 && errno != ENODATA && errno != EOPNOTSUPP)
+		return -errno;
+	a.dev = st.st_dev;
+	a.ino = st.st_ino;
+	a.atime = st.st_atim;
+	a.mtime = st.st_mtim;
+	a.mode = st.st_mode;
+	a.caps_len = n < 0 ? 0 : n;
+	l->s->attributes = a;
+	atomic_store(&l->s->has_attributes, 1);
+	return 0;
+}
+
+void mcr_chunklog_clear_attributes(struct mcr_chunklog *l)
+{
+	atomic_store(&l->s->has_attributes, 0);
+}
+
+int mcr_chunklog_attributes(const struct mcr_chunklog *l, struct mcr_attributes *ret)
+{
+	if (!atomic_load(&l->s->has_attributes))
+		return 0;
+	*ret = l->s->attributes;
+	return ret->caps_len <= sizeof(ret->caps);
 }
 
 void mcr_chunklog_set_reserve(struct mcr_chunklog *l, const struct mcr_extent *reserve)

@@ -11,10 +11,12 @@
  * One writer at a time: a lock on the store that ends with the process, even where it dies later than its parent.  The order that keeps the promise:
  *
  *	mcr_chunklog_freezing()		before cgroup.freeze is written
+ *	mcr_chunklog_set_attributes()	before anything is punched or allocated
  *	mcr_chunklog_set_reserve()	before it is allocated
  *	mcr_chunklog_save()		content and checksum are in the store, and only then does the record count
  *	(punch, write back, compare)
  *	mcr_chunklog_done()		from here on the content belongs to its users again
+ *	mcr_chunklog_tidy()		what was allocated, and the attributes
  *	mcr_chunklog_thawed()		after cgroup.freeze was written
  */
 #pragma once
@@ -39,9 +41,18 @@ struct mcr_extent {
 struct mcr_chunk {
 	dev_t dev;
 	uint64_t ino;
-	struct timespec atime, mtime;		/* as they are to be afterwards */
 	struct mcr_extent extents[MCR_CHUNKLOG_EXTENTS];	/* ascending */
 	uint32_t n_extents;
+};
+
+/* What punching and allocating change besides: times, file capabilities, and the mode of one without CAP_FSETID. */
+struct mcr_attributes {
+	dev_t dev;
+	uint64_t ino;
+	struct timespec atime, mtime;
+	uint32_t mode;
+	uint32_t caps_len;			/* 0: it has none */
+	char caps[64];
 };
 
 /* Bytes of all its extents. */
@@ -106,6 +117,15 @@ void mcr_chunklog_thawed(struct mcr_chunklog *l);
 size_t mcr_chunklog_n_frozen(const struct mcr_chunklog *l);
 uint64_t mcr_chunklog_frozen(const struct mcr_chunklog *l, size_t i);
 
+/* Notes what the object's attributes are to be afterwards. 0 or errno. */
+int mcr_chunklog_set_attributes(struct mcr_chunklog *l, int object_fd);
+
+/* They are as they were. */
+void mcr_chunklog_clear_attributes(struct mcr_chunklog *l);
+
+/* 1 and *ret, or 0: none are noted. */
+int mcr_chunklog_attributes(const struct mcr_chunklog *l, struct mcr_attributes *ret);
+
 /*
  * What is allocated beyond the object's end, so that there is something to give back when its file system is full;
  * len 0: nothing.
@@ -122,19 +142,23 @@ bool mcr_chunklog_dirty(const struct mcr_chunklog *l);
 
 /*
  * Puts the chunk where it belongs, with patience: when the object's file system is full the reserve is given back
- * page by page, then the file system is made larger by what is missing, for up to patience_usec; and restores the object's times.
+ * page by page, then the file system is made larger by what is missing, for up to patience_usec.
  * map: the object from its offset 0 to the end of the chunk.  The chunk stays on record.
  * 0; 1: all that is not beyond the object's end, which is nearer than it was; -ENOSPC: not all is there yet, call again;
  * or errno.
  */
 int mcr_chunklog_settle(struct mcr_chunklog *l, int object_fd, char *map, uint64_t patience_usec);
 
-/* Gives back the reserve, and makes the file system as small as it was, or as small as its content allows. */
-void mcr_chunklog_tidy(struct mcr_chunklog *l, int object_fd);
+/*
+ * Gives back the reserve, makes the file system as small as it was unless more is in use by now, and restores
+ * the attributes. 0, or errno of these; what could not be restored is not noted any more.  -ESTALE: it is another object, and
+ * nothing is done; with object_fd < 0 all of it is forgotten.
+ */
+int mcr_chunklog_tidy(struct mcr_chunklog *l, int object_fd);
 
 /*
- * Puts everything back, any number of times, whoever died before: the chunk, the object's times, the reserve; then thaws.
- * object_fd is open for reading and writing; -EBADF where it is not known whether there is a chunk to put back.
+ * Puts everything back, any number of times, whoever died before: the chunk, the reserve, the object's attributes; then thaws.
+ * object_fd is open for reading and writing; -1 where there is no object any more (its reserve and attributes are forgotten then).
  * 1: there was something; 0: there was not.
  * -ESTALE: object_fd is another object; -EBADF: it is needed; -ENOSPC: its file system is full (call again); in these cases the
  * chunk stays and nobody is thawed: they would read a hole.
