@@ -128,6 +128,7 @@ static int same_object(dev_t dev, uint64_t ino, int fd)
 int mcr_chunklog_tidy(struct mcr_chunklog *l, int object_fd)
 {
 	struct mcr_attributes a;
+	struct stat st;
 	bool noted = mcr_chunklog_attributes(l, &a);
 	int r = noted && object_fd >= 0 ? same_object(a.dev, a.ino, object_fd) : 0;
 
@@ -137,7 +138,8 @@ int mcr_chunklog_tidy(struct mcr_chunklog *l, int object_fd)
 	uint64_t size = mcr_chunklog_fs_bytes(l);
 
 	if (reserve.len) {
-		if (object_fd >= 0)
+		/* A file that has grown so far since has content there. */
+		if (object_fd >= 0 && fstat(object_fd, &st) == 0 && (uint64_t)st.st_size <= reserve.offset)
 			punch(object_fd, &reserve);
 		mcr_chunklog_set_reserve(l, &(struct mcr_extent){ 0 });
 	}

@@ -106,7 +106,8 @@ static struct mcr_chunklog *log_with(int fd, char *map)
 
 START_TEST(a_new_one_is_clean)
 {
-	struct mcr_chunklog *l, *again;
+	auto_(mcr_chunklog_freep) struct mcr_chunklog *l = NULL;
+	auto_(mcr_chunklog_freep) struct mcr_chunklog *again = NULL;
 	struct mcr_chunk c;
 
 	ck_assert_int_eq(mcr_chunklog_new(100000, &l), 0);
@@ -116,14 +117,12 @@ START_TEST(a_new_one_is_clean)
 	ck_assert_int_eq(mcr_chunklog_repair(l, NULL, -1), 0);
 	ck_assert_int_eq(mcr_chunklog_open(mcr_chunklog_fd(l), &again), 0);
 	ck_assert_uint_eq(mcr_chunklog_capacity(again), mcr_chunklog_capacity(l));
-	mcr_chunklog_free(again);
-	mcr_chunklog_free(l);
 }
 END_TEST
 
 START_TEST(all_pages_of_a_store_are_there_before)
 {
-	struct mcr_chunklog *l;
+	auto_(mcr_chunklog_freep) struct mcr_chunklog *l = NULL;
 	struct stat st;
 
 	ck_assert_int_eq(mcr_chunklog_new(1 << 20, &l), 0);
@@ -131,7 +130,6 @@ START_TEST(all_pages_of_a_store_are_there_before)
 	ck_assert_int_ge(st.st_blocks * 512, 1 << 20);
 	ck_assert_int_ge(st.st_blocks * 512, st.st_size);
 	ck_assert_int_lt(ftruncate(mcr_chunklog_fd(l), 0), 0);
-	mcr_chunklog_free(l);
 }
 END_TEST
 
@@ -153,7 +151,7 @@ START_TEST(repair_after_saving_changes_nothing)
 {
 	char *map;
 	int fd = make_object(&map);
-	struct mcr_chunklog *l = log_with(fd, map);
+	auto_(mcr_chunklog_freep) struct mcr_chunklog *l = log_with(fd, map);
 
 	ck_assert(mcr_chunklog_dirty(l));
 	ck_assert_int_eq(mcr_chunklog_repair(l, NULL, fd), 1);
@@ -167,7 +165,8 @@ START_TEST(repair_after_punching_brings_all_back)
 {
 	char *map;
 	int fd = make_object(&map);
-	struct mcr_chunklog *l = log_with(fd, map), *mine;
+	auto_(mcr_chunklog_freep) struct mcr_chunklog *l = log_with(fd, map);
+	auto_(mcr_chunklog_freep) struct mcr_chunklog *mine = NULL;
 	struct stat st;
 
 	punch(fd, two[0].offset, two[0].len);
@@ -187,7 +186,7 @@ START_TEST(repair_at_any_point_in_between)
 		for (unsigned int back = 0; back <= punched; back++) {
 			char *map;
 			int fd = make_object(&map);
-			struct mcr_chunklog *l = log_with(fd, map);
+			auto_(mcr_chunklog_freep) struct mcr_chunklog *l = log_with(fd, map);
 
 			for (unsigned int i = 0; i < punched; i++)
 				punch(fd, (i < 3 ? 1 + i : 5 + i) * PAGE, PAGE);
@@ -201,7 +200,6 @@ START_TEST(repair_at_any_point_in_between)
 			assert_intact(fd);
 			munmap(map, PAGES * PAGE);
 			close(fd);
-			mcr_chunklog_free(l);
 		}
 	}
 }
@@ -211,7 +209,7 @@ START_TEST(what_is_done_is_not_written_again)
 {
 	char *map;
 	int fd = make_object(&map);
-	struct mcr_chunklog *l = log_with(fd, map);
+	auto_(mcr_chunklog_freep) struct mcr_chunklog *l = log_with(fd, map);
 
 	mcr_chunklog_done(l);
 	map[PAGE] = expected[PAGE] = 'x';	/* its users went on */
@@ -228,7 +226,7 @@ START_TEST(a_torn_record_does_not_count)
 	int fd = make_object(&map);
 	const struct mcr_chunk c = chunk_of(fd, 2, beyond);
 	char *larger = mmap(NULL, (PAGES + 1) * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	struct mcr_chunklog *l;
+	auto_(mcr_chunklog_freep) struct mcr_chunklog *l = NULL;
 
 	ck_assert_int_eq(mcr_chunklog_new(1 << 20, &l), 0);
 	ck_assert_int_eq(mcr_chunklog_save(l, &c, larger), -EFAULT);
@@ -272,7 +270,7 @@ START_TEST(bad_content_is_not_written_and_all_are_thawed)
 {
 	char *map;
 	int fd = make_object(&map);
-	struct mcr_chunklog *l = log_with(fd, map);
+	auto_(mcr_chunklog_freep) struct mcr_chunklog *l = log_with(fd, map);
 	struct mcr_chunk c;
 	struct stat st;
 
@@ -292,7 +290,7 @@ START_TEST(a_bad_record_is_not_followed)
 {
 	char *map;
 	int fd = make_object(&map);
-	struct mcr_chunklog *l = log_with(fd, map);
+	auto_(mcr_chunklog_freep) struct mcr_chunklog *l = log_with(fd, map);
 	struct mcr_chunk c;
 
 	/* In the extents, which are the largest part of the first page. */
@@ -308,7 +306,7 @@ START_TEST(another_object_is_not_touched_and_nobody_thawed)
 {
 	char *map, *other_map;
 	int fd = make_object(&map), other = make_object(&other_map);
-	struct mcr_chunklog *l = log_with(fd, map);
+	auto_(mcr_chunklog_freep) struct mcr_chunklog *l = log_with(fd, map);
 
 	write_cgroup("8", "1");
 	ck_assert_int_eq(mcr_chunklog_freezing(l, 8), 0);
@@ -326,7 +324,7 @@ END_TEST
 
 START_TEST(all_that_were_noted_are_thawed_once_and_the_gone_passed_over)
 {
-	struct mcr_chunklog *l;
+	auto_(mcr_chunklog_freep) struct mcr_chunklog *l = NULL;
 
 	ck_assert_int_eq(mcr_chunklog_new(1 << 20, &l), 0);
 	write_cgroup("11", "1");
@@ -348,7 +346,7 @@ END_TEST
 
 START_TEST(more_cgroups_than_fit_are_refused)
 {
-	struct mcr_chunklog *l;
+	auto_(mcr_chunklog_freep) struct mcr_chunklog *l = NULL;
 
 	ck_assert_int_eq(mcr_chunklog_new(1 << 20, &l), 0);
 	for (uint64_t i = 0; i < MCR_CHUNKLOG_CGROUPS; i++)
@@ -365,7 +363,7 @@ START_TEST(what_does_not_fit_is_refused_and_nothing_saved)
 	char *map;
 	int fd = make_object(&map);
 	struct mcr_chunk c = chunk_of(fd, 2, two);
-	struct mcr_chunklog *l;
+	auto_(mcr_chunklog_freep) struct mcr_chunklog *l = NULL;
 
 	ck_assert_int_eq(mcr_chunklog_new(2 * PAGE, &l), 0);
 	ck_assert_int_eq(mcr_chunklog_save(l, &c, map), -E2BIG);
@@ -382,7 +380,7 @@ START_TEST(a_file_that_was_cut_off_does_not_grow_again)
 {
 	char *map;
 	int fd = make_object(&map);
-	struct mcr_chunklog *l = log_with(fd, map);
+	auto_(mcr_chunklog_freep) struct mcr_chunklog *l = log_with(fd, map);
 	struct stat st;
 	char got[PAGE];
 
@@ -403,7 +401,7 @@ START_TEST(a_file_that_is_empty_now_is_left_alone)
 {
 	char *map;
 	int fd = make_object(&map);
-	struct mcr_chunklog *l = log_with(fd, map);
+	auto_(mcr_chunklog_freep) struct mcr_chunklog *l = log_with(fd, map);
 
 	ck_assert_int_eq(ftruncate(fd, 0), 0);
 	ck_assert_int_eq(mcr_chunklog_repair(l, NULL, fd), 1);
@@ -415,7 +413,7 @@ START_TEST(comparing_sees_a_changed_byte)
 {
 	char *map;
 	int fd = make_object(&map);
-	struct mcr_chunklog *l = log_with(fd, map);
+	auto_(mcr_chunklog_freep) struct mcr_chunklog *l = log_with(fd, map);
 
 	ck_assert_int_eq(mcr_chunklog_compare(l, fd), 0);
 	map[15 * PAGE + 3] ^= 1;
@@ -433,7 +431,7 @@ START_TEST(times_and_mode_are_restored_last)
 	const struct timespec times[] = { { 1000, 1 }, { 2000, 2 } };
 	char *map;
 	int fd = make_object(&map);
-	struct mcr_chunklog *l = log_with(fd, map);
+	auto_(mcr_chunklog_freep) struct mcr_chunklog *l = log_with(fd, map);
 	struct stat st;
 
 	fchmod(fd, 0640);
@@ -461,7 +459,7 @@ START_TEST(a_reserve_is_given_back_and_the_size_restored)
 	const struct mcr_extent reserve = { 100 * PAGE, 8 * PAGE };
 	char *map;
 	int fd = make_object(&map);
-	struct mcr_chunklog *l;
+	auto_(mcr_chunklog_freep) struct mcr_chunklog *l = NULL;
 	struct stat before, after;
 
 	ck_assert_int_eq(mcr_chunklog_new(1 << 20, &l), 0);
@@ -487,7 +485,7 @@ START_TEST(repair_waits_for_who_writes)
 {
 	char *map, c;
 	int fd = make_object(&map), fds[2], status;
-	struct mcr_chunklog *l = log_with(fd, map);
+	auto_(mcr_chunklog_freep) struct mcr_chunklog *l = log_with(fd, map);
 	pid_t pid;
 
 	ck_assert_int_eq(pipe(fds), 0);

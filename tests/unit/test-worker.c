@@ -322,7 +322,18 @@ START_TEST(a_report_nobody_reads_is_an_error)
 }
 END_TEST
 
-TEST_MAIN("worker", the_job_reports_with_its_own_copy_of_arg, the_result_of_the_job_is_the_exit_status,
+START_TEST(what_is_no_cgroup_takes_no_worker)
+{
+	struct mcr_worker w = MCR_WORKER_INIT;
+	int result = 0;
+
+	ck_assert_int_lt(mcr_worker_start_in(&w, temp_fd, job_returns, &result, NULL, 0), 0);
+	ck_assert_int_eq(w.pid, 0);
+	ck_assert_int_lt(w.fd, 0);
+}
+END_TEST
+
+TEST_MAIN("worker", what_is_no_cgroup_takes_no_worker, the_job_reports_with_its_own_copy_of_arg, the_result_of_the_job_is_the_exit_status,
 	  a_worker_that_runs_is_killed_at_the_end, ending_twice_or_what_never_began_is_fine,
 	  reading_from_a_silent_worker_does_not_block, the_worker_has_only_the_descriptors_it_was_given,
 	  descriptors_that_are_not_open_may_be_given, starting_and_ending_leaves_no_descriptor_behind,

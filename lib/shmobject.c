@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "shmobject.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <linux/stat.h>
+#include <sys/mman.h>
+#include <sys/shm.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+
+#include "fileio.h"
+#include "holders.h"
+#include "tmpfs.h"
+#include "util.h"
+
+#ifndef F_SEAL_FUTURE_WRITE
+#define F_SEAL_FUTURE_WRITE 0x0010
+#endif
+
+void mcr_shmobject_close(struct mcr_shmobject *o)
+{
+	o->fd = close_fd(o->fd);
+}
+
+/* The device of everything that is shmem and not mounted anywhere. */
+static bool is_internal(dev_t dev)
+{
+	auto_(closep) int fd = memfd_create("memcg-reaper-probe", MFD_CLOEXEC);
+	struct stat st;
+
+	return fd < 0 || fstat(fd, &st) < 0 || st.st_dev == dev;
+}
+
+static enum mcr_refusal by_kind(int fd)
+{
+	struct statx x = { 0 };
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) < 0)
+		return MCR_REFUSED_NOT_SHMEM;
+	if (fs.f_type == HUGETLBFS_MAGIC)
+		return MCR_REFUSED_HUGETLB;
+	if (syscall(SYS_statx, fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &x) == 0 && x.stx_attributes & STATX_ATTR_DAX)
+		return MCR_REFUSED_DAX;
+	if (fs.f_type != TMPFS_MAGIC || !S_ISREG(x.stx_mode))
+		return MCR_REFUSED_NOT_SHMEM;
+	return MCR_REFUSED_NOT;
+}
+
+static enum mcr_refusal by_seals(int fd)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	if (seals >= 0 && seals & F_SEAL_WRITE)
+		return MCR_REFUSED_SEAL_WRITE;
+	if (seals >= 0 && seals & F_SEAL_FUTURE_WRITE)
+		return MCR_REFUSED_SEAL_FUTURE_WRITE;
+	return MCR_REFUSED_NOT;
+}
+
+int mcr_shmobject_adopt(int fd, struct mcr_shmobject *ret, enum mcr_refusal *ret_refusal)
+{
+	struct mcr_shmobject o = { .fd = fd };
+	enum mcr_refusal refusal = by_kind(fd);
+	uint64_t bytes = 0;
+	struct stat st;
+	int r;
+
+	if (!refusal)
+		refusal = by_seals(fd);
+	r = fstat(fd, &st) < 0 ? -errno : mcr_tmpfs_size(fd, &bytes);
+	if (r == 0 && !refusal && mcr_loop_uses(st.st_dev, st.st_ino))
+		refusal = MCR_REFUSED_LOOP;
+	if (r < 0 || refusal) {
+		close(fd);
+		if (r == 0)
+			*ret_refusal = refusal;
+		return r < 0 ? r : 1;
+	}
+	o.dev = st.st_dev;
+	o.ino = st.st_ino;
+	o.size = st.st_size;
+	o.internal = is_internal(o.dev);
+	o.limited = bytes != 0;
+	*ret = o;
+	return 0;
+}
+
+/* What opening for writing was refused with. */
+static int refused_by(int error, enum mcr_refusal *ret_refusal)
+{
+	switch (error) {
+	case EROFS:
+		*ret_refusal = MCR_REFUSED_READ_ONLY;
+		return 1;
+	case EPERM:
+	case EACCES:
+		*ret_refusal = MCR_REFUSED_IMMUTABLE;
+		return 1;
+	case ETXTBSY:
+		*ret_refusal = MCR_REFUSED_TEXT_BUSY;
+		return 1;
+	default:
+		return -error;
+	}
+}
+
+int mcr_shmobject_open(const char *path, struct mcr_shmobject *ret, enum mcr_refusal *ret_refusal)
+{
+	auto_(closep) int look = open(path, O_PATH | O_CLOEXEC);
+	enum mcr_refusal refusal;
+	char link[64];
+	int fd;
+
+	if (look < 0)
+		return -errno;
+	refusal = by_kind(look);	/* before it is opened: a device or a FIFO may do anything at that */
+	if (refusal) {
+		*ret_refusal = refusal;
+		return 1;
+	}
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", look);
+	fd = open(link, O_RDWR | O_CLOEXEC | O_NOATIME | O_NONBLOCK);
+	if (fd < 0 && errno == EPERM)	/* not its owner */
+		fd = open(link, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		return refused_by(errno, ret_refusal);
+	return mcr_shmobject_adopt(fd, ret, ret_refusal);
+}
+
+int mcr_shmobject_open_sysv(int shmid, struct mcr_shmobject *ret, enum mcr_refusal *ret_refusal)
+{
+	uint64_t page = sysconf(_SC_PAGESIZE), len;
+	struct shmid_ds ds;
+	char path[128];
+	char *at;
+	int r;
+
+	if (shmctl(shmid, IPC_STAT, &ds) < 0)
+		return -errno;
+	at = shmat(shmid, NULL, 0);
+	if (at == (void *)-1)
+		return -errno;
+	len = (ds.shm_segsz + page - 1) / page * page;
+	snprintf(path, sizeof(path), "/proc/self/map_files/%lx-%lx", (unsigned long)at, (unsigned long)(at + len));
+	r = mcr_shmobject_open(path, ret, ret_refusal);
+	shmdt(at);
+	return r;
+}
+
+static void take_limit(int fd, const char *knob, uint64_t usage, uint64_t *room)
+{
+	uint64_t limit;
+
+	if (mcr_read_u64_at(fd, knob, &limit) < 0 || limit == UINT64_MAX)
+		return;
+	limit = limit > usage ? limit - usage : 0;
+	if (limit < *room)
+		*room = limit;
+}
+
+int mcr_headroom(int cgroup_fd, uint64_t *ret)
+{
+	auto_(closep) int fd = openat(cgroup_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	uint64_t room = UINT64_MAX, usage;
+	int r = 0;
+
+	if (fd < 0)
+		return -errno;
+	while ((r = mcr_read_u64_at(fd, "memory.current", &usage)) == 0) {
+		int up;
+
+		take_limit(fd, "memory.max", usage, &room);
+		take_limit(fd, "memory.high", usage, &room);
+		up = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (up < 0)
+			return -errno;
+		close(fd);
+		fd = up;
+	}
+	if (r != -ENOENT)	/* the root cgroup has no such file */
+		return r;
+	*ret = room;
+	return 0;
+}
