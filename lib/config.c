@@ -166,6 +166,7 @@ static const struct key policy_keys[] = {
 	{ "Shield",		to_boolean,  FIELD(shield),		"yes",	0 },
 	{ "Recharge",		to_boolean,  FIELD(recharge),		"no",	0 },
 	{ "Owner",		to_owner,    FIELD(owner),		"",	0 },
+	{ "PauseMaxSec",	to_usec,     FIELD(pause_max_usec),	"50ms",	1000 },
 	{ "HoldMaxSec",		to_usec,     FIELD(hold_max_usec),	"10s",	100000 },
 	{ "HoldMinBytes",	to_bytes,    FIELD(hold_min_bytes),	"0",	0 },
 	{ "StepBytes",		to_bytes,    FIELD(step_bytes),		"32M",	4096 },

@@ -18,7 +18,7 @@
 #define MCR_POLICIES_MAX 256
 #define MCR_POLICY_NAME_MAX 40
 #define MCR_GLOBAL_KEYS 18
-#define MCR_POLICY_KEYS 14
+#define MCR_POLICY_KEYS 15
 
 /* Where a value comes from. */
 struct mcr_said {
@@ -35,6 +35,7 @@ struct mcr_policy {
 	bool selectable;	/* by the extended attribute */
 	bool gate, drain, shield, recharge, dry_run;
 	char *owner;		/* who takes over what cannot be drained; "": nobody */
+	uint64_t pause_max_usec;	/* for which users of what is recharged are frozen at a time */
 	uint64_t hold_max_usec;
 	uint64_t hold_min_bytes;	/* charged with less: let go */
 	uint64_t step_bytes;	/* per write to memory.reclaim */

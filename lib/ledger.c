@@ -91,6 +91,8 @@ enum mcr_object_use mcr_ledger_use(const struct mcr_ledger *l, const struct mcr_
 {
 	if (mcr_ledger_main_borrower(l, pin))
 		return MCR_OBJECT_BORROWED;
+	if (!pins->pins[pin].ino)
+		return MCR_OBJECT_NONE;
 	if (has_name(&pins->pins[pin]))
 		return MCR_OBJECT_UNUSED;
 	return users->complete ? MCR_OBJECT_LOST : MCR_OBJECT_UNKNOWN;

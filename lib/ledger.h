@@ -43,6 +43,7 @@ enum mcr_object_use {
 	MCR_OBJECT_UNUSED,	/* nobody has it now, but it has a name */
 	MCR_OBJECT_LOST,	/* nobody has it, and it has no name by which anybody could */
 	MCR_OBJECT_UNKNOWN,	/* nobody was seen, but not everybody could be looked into */
+	MCR_OBJECT_NONE,	/* it is no object that could be borrowed: a writeback structure, private memory */
 };
 enum mcr_object_use mcr_ledger_use(const struct mcr_ledger *l, const struct mcr_pins *pins, const struct mcr_users *users,
 				   size_t pin);

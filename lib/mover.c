@@ -185,7 +185,7 @@ static int choose(struct mover *v, uint64_t *ret_next)
 {
 	uint64_t next = v->m->res.next, want = v->chunk_bytes;
 	struct mcr_extent e;
-	bool huge;
+	bool huge = false;
 	int r = 1;
 
 	v->chunk = (struct mcr_chunk){ .dev = v->m->object.dev, .ino = v->m->object.ino };

@@ -49,6 +49,17 @@ int mcr_owner_of_slice(const char *slice, char **ret)
 	return asprintf(ret, "%s/%.*s-" MCR_OWNER_NAME, slice, stem, name) < 0 ? -ENOMEM : 0;
 }
 
+char *mcr_owner_top_slice(const char *path)
+{
+	size_t lead = strspn(path, "/"), len = strcspn(path + lead, "/");
+	char *name = strndup(path + lead, len);
+
+	if (name && ends_with(name, ".slice"))
+		return name;
+	free(name);
+	return NULL;
+}
+
 bool mcr_owner_is_user(const struct mcr_policy *p)
 {
 	return p->owner && strcmp(p->owner, "user") == 0;
@@ -103,18 +114,29 @@ static int check_leaf(int fd)
 	return faccessat(fd, "memory.current", F_OK, 0) < 0 ? -ENODEV : 0;
 }
 
-int mcr_owner_open(const struct mcr_hierarchy *h, const char *path)
+int mcr_owner_open_running(const struct mcr_hierarchy *h, const char *path)
 {
 	int fd = mcr_cgroup_open_path(h, path), r;
 
-	if (fd == -ENOENT && ends_with(path, ".slice")) {
-		r = start_slice(last_name(path));
-		fd = r < 0 ? r : wait_for_cgroup(h, path);
-	}
 	if (fd < 0)
 		return fd;
 	r = check_leaf(fd);
 	if (r < 0)
 		close(fd);
 	return r < 0 ? r : fd;
+}
+
+int mcr_owner_open(const struct mcr_hierarchy *h, const char *path)
+{
+	int fd = mcr_owner_open_running(h, path), r;
+
+	if (fd != -ENOENT || !ends_with(path, ".slice"))
+		return fd;
+	r = start_slice(last_name(path));
+	if (r == 0)
+		r = wait_for_cgroup(h, path);
+	if (r < 0)
+		return r;
+	close(r);
+	return mcr_owner_open_running(h, path);
 }

@@ -32,6 +32,9 @@ int mcr_owner_of_slice(const char *slice, char **ret);
  */
 int mcr_owner_by_policy(const struct mcr_policy *p, const char *slice, char **ret);
 
+/* The outermost slice on the way to this cgroup, which lives longest; allocated. NULL: there is none, or no memory. */
+char *mcr_owner_top_slice(const char *path);
+
 /* Does the policy want the user that maps most to pay? */
 bool mcr_owner_is_user(const struct mcr_policy *p);
 
@@ -42,3 +45,6 @@ bool mcr_owner_is_user(const struct mcr_policy *p);
  * -ETIMEDOUT; or another errno.
  */
 int mcr_owner_open(const struct mcr_hierarchy *h, const char *path);
+
+/* The same without starting anything. */
+int mcr_owner_open_running(const struct mcr_hierarchy *h, const char *path);

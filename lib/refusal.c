@@ -40,7 +40,7 @@ static const struct {
 	[MCR_REFUSED_NEW_USERS] = { "new-users", "new users keep coming" },
 	[MCR_REFUSED_PAUSE] = { "pause", "even the smallest part keeps its users waiting for longer than they may" },
 	[MCR_REFUSED_OWNER_LIMIT] = { "owner-limit", "the owner, or a cgroup above it, has no room left below its limit" },
-	[MCR_REFUSED_OWNER_GONE] = { "owner-gone", "the owner takes no processes or was removed" },
+	[MCR_REFUSED_OWNER_GONE] = { "owner-gone", "the owner takes no processes, has no memory controller, or was removed" },
 	[MCR_REFUSED_NO_SPACE] = { "no-space", "its file system is full" },
 	[MCR_REFUSED_CHANGED] = { "changed", "it was cut off or deleted meanwhile" },
 	[MCR_REFUSED_WANTED] = { "wanted", "somebody opened it meanwhile" },

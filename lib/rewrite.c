@@ -179,8 +179,11 @@ static int run_mover(struct mcr_move *m)
 	int fds[10] = { mcr_hierarchy_fd(m->o->h), m->o->owner_fd, m->object.fd, m->guard.fd, mcr_chunklog_fd(m->log) };
 	size_t n = 5 + (m->walk ? mcr_holderwalk_fds(m->walk, fds + 5, ARRAY_SIZE(fds) - 5) : 0);
 	struct mcr_worker w = MCR_WORKER_INIT;
-	int r = mcr_worker_start_in(&w, m->o->owner_fd, mcr_mover_run, m, fds, n), status;
+	int r, status;
 
+	if (faccessat(m->o->owner_fd, "memory.current", F_OK, 0) < 0)
+		return mcr_move_refuse(m, MCR_REFUSED_OWNER_GONE, 0);
+	r = mcr_worker_start_in(&w, m->o->owner_fd, mcr_mover_run, m, fds, n);
 	if (r == -ENODEV || r == -ENOENT || r == -EBUSY || r == -EOPNOTSUPP)
 		return mcr_move_refuse(m, MCR_REFUSED_OWNER_GONE, 0);
 	if (r < 0)

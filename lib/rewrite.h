@@ -10,6 +10,9 @@
  * Kept: content, holes, size, inode, links, mode, owner, ACLs, extended attributes, seals, mtime and atime.  ctime
  * cannot be: it becomes now.  Blocks that were reserved by fallocate() and never written to keep their charge.
  *
+ * Needs CAP_SYS_ADMIN (fanotify, frame numbers, the size of a tmpfs), CAP_SYS_PTRACE (/proc of others), CAP_LEASE, CAP_FOWNER,
+ * CAP_DAC_OVERRIDE; CAP_FSETID and CAP_SETFCAP to keep what these guard; CAP_IPC_OWNER for segments.
+ *
  * What can come between: somebody who attaches a SysV segment anew, cuts a file off by its name, receives a descriptor that was
  * under way in a socket, or looks into a frozen process (ptrace, /proc/PID/mem) is not held off, and may see zeros
  * where a part is just being moved.

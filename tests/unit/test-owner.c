@@ -86,5 +86,18 @@ START_TEST(a_policy_names_it_or_leaves_it_to_the_slice)
 }
 END_TEST
 
-TEST_MAIN("owner", the_owner_group_of_a_slice_is_a_slice_in_it, systemd_puts_it_there_by_its_name, what_is_no_slice_has_none,
+START_TEST(the_outermost_slice_lives_longest)
+{
+	auto_(freep) char *a = mcr_owner_top_slice("/system.slice/system-getty.slice/getty@tty1.service");
+	auto_(freep) char *b = mcr_owner_top_slice("user.slice");
+
+	ck_assert_str_eq(a, "system.slice");
+	ck_assert_str_eq(b, "user.slice");
+	ck_assert_ptr_null(mcr_owner_top_slice("/init.scope"));
+	ck_assert_ptr_null(mcr_owner_top_slice("/"));
+	ck_assert_ptr_null(mcr_owner_top_slice("/custom/a.slice"));
+}
+END_TEST
+
+TEST_MAIN("owner", the_outermost_slice_lives_longest, the_owner_group_of_a_slice_is_a_slice_in_it, systemd_puts_it_there_by_its_name, what_is_no_slice_has_none,
 	  an_owner_group_is_known_by_its_name, a_policy_names_it_or_leaves_it_to_the_slice)

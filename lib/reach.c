@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "reach.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/shm.h>
+#include <sys/stat.h>
+
+#include "pins.h"
+#include "shmobject.h"
+#include "users.h"
+#include "util.h"
+
+/* One search. 1 is "found, or refused by name"; 0 is "go on". */
+struct search {
+	const char *proc;
+	const struct mcr_pin *pin;
+	struct mcr_shmobject *object;
+	enum mcr_refusal *refusal;
+	int result;
+};
+
+bool mcr_reach_is_shmem(const struct mcr_pin *p)
+{
+	switch (p->kind) {
+	case MCR_PIN_TMPFS:
+	case MCR_PIN_MEMFD:
+	case MCR_PIN_SYSV:
+	case MCR_PIN_SHARED_ANON:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool is_it(const struct search *s, const struct stat *st)
+{
+	return st->st_dev == s->pin->dev && st->st_ino == s->pin->ino;
+}
+
+/* Looked at first: opening a wrong one could block, or wake a driver. */
+static bool try(struct search *s, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0 || !is_it(s, &st))
+		return false;
+	s->result = mcr_shmobject_open(path, s->object, s->refusal);
+	if (s->result == 0 && (s->object->dev != s->pin->dev || s->object->ino != s->pin->ino)) {
+		mcr_shmobject_close(s->object);	/* the path has another end by now */
+		s->result = -ENOENT;
+	}
+	return s->result >= 0;
+}
+
+/* ---- A segment nobody has attached: by attaching it ---- */
+
+static bool try_mapping(struct search *s, const char *dir, const char *line)
+{
+	struct mcr_mapping m;
+	char path[PATH_MAX];
+
+	if (mcr_mapping_parse(line, &m) < 0 || m.ino != s->pin->ino || m.dev != s->pin->dev)
+		return false;
+	snprintf(path, sizeof(path), "%s/map_files/%.*s", dir, (int)strcspn(line, " "), line);
+	return try(s, path);
+}
+
+static bool try_maps(struct search *s, const char *dir)
+{
+	auto_(fclosep) FILE *f = NULL;
+	auto_(freep) char *line = NULL;
+	char path[PATH_MAX];
+	bool found = false;
+	size_t size = 0;
+
+	snprintf(path, sizeof(path), "%s/maps", dir);
+	f = fopen(path, "re");
+	while (!found && f && getline(&line, &size, f) > 0)
+		found = try_mapping(s, dir, line);
+	return found;
+}
+
+static bool try_attaching(struct search *s)
+{
+	void *at = shmat(s->pin->shmid, NULL, 0);
+	char dir[PATH_MAX];
+	bool found;
+
+	if (at == (void *)-1)
+		return false;
+	snprintf(dir, sizeof(dir), "%s/self", s->proc);
+	found = try_maps(s, dir);
+	shmdt(at);
+	return found;
+}
+
+/* ---- Through a process ---- */
+
+static bool try_descriptors(struct search *s, const char *dir)
+{
+	char path[PATH_MAX];
+	struct dirent *e;
+	bool found = false;
+	DIR *fds;
+
+	snprintf(path, sizeof(path), "%s/fd", dir);
+	fds = opendir(path);
+	while (!found && fds && (e = readdir(fds))) {
+		if (!isdigit((unsigned char)e->d_name[0]))
+			continue;
+		snprintf(path, sizeof(path), "%s/fd/%s", dir, e->d_name);
+		found = try(s, path);
+	}
+	if (fds)
+		closedir(fds);
+	return found;
+}
+
+static bool try_processes(struct search *s)
+{
+	DIR *proc = opendir(s->proc);
+	char dir[PATH_MAX];
+	struct dirent *e;
+	bool found = false;
+
+	while (!found && proc && (e = readdir(proc))) {
+		if (!isdigit((unsigned char)e->d_name[0]))
+			continue;
+		snprintf(dir, sizeof(dir), "%s/%s", s->proc, e->d_name);
+		found = try_descriptors(s, dir) || try_maps(s, dir);
+	}
+	if (proc)
+		closedir(proc);
+	return found;
+}
+
+int mcr_reach_open(const char *proc, const struct mcr_pin *p, struct mcr_shmobject *ret, enum mcr_refusal *ret_refusal)
+{
+	struct search s = { .proc = proc, .pin = p, .object = ret, .refusal = ret_refusal, .result = -ENOENT };
+
+	if (!mcr_reach_is_shmem(p))
+		return -EINVAL;
+	if (p->path && try(&s, p->path))
+		return s.result;
+	if (p->kind == MCR_PIN_SYSV && try_attaching(&s))
+		return s.result;
+	try_processes(&s);
+	return s.result;
+}

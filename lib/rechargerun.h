@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Serves one request to recharge: finds the objects of shared memory that are charged to a memcg (or the file that was
+ * named), and moves each to the owner by the strategy that fits.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+struct json_object;
+struct mcr_chunklog;
+struct mcr_hierarchy;
+struct mcr_recharge_request;
+
+struct mcr_recharge_opts {
+	const struct mcr_hierarchy *h;
+	struct mcr_chunklog *log;	/* NULL with dry_run */
+	bool dry_run;			/* only say what would be done */
+	/* rewrite.h: descriptors that must outlive the caller. */
+	int (*keep)(int fd, const char *name, void *userdata);
+	void (*drop)(const char *name, void *userdata);
+};
+
+/*
+ * Blocks for as long as it takes.  *ret is what came of it, as `memcg-reaper recharge --json` prints it (memcg-reaper(8));
+ * the caller puts it back.
+ * 0: there is an answer, though maybe that nothing could be moved; -EUCLEAN: something has to be repaired, there is no answer;
+ * or errno.
+ */
+int mcr_recharge_run(const struct mcr_recharge_opts *o, const struct mcr_recharge_request *q, struct json_object **ret);
