@@ -68,7 +68,7 @@ static int on_get_features(sd_bus_message *call, void *userdata, sd_bus_error *e
 	return sd_bus_reply_method_return(call, "a(sbs)", 3,
 		"gate", m->gate != NULL, m->gate ? mcr_gate_how_name(mcr_gate_how(m->gate)) : m->gate_why,
 		"names", m->walker != NULL, m->walker ? "by BPF" : m->walker_why,
-		"recharge", 0, "this version has no way to recharge");
+		"recharge", !m->recharges.why_not, m->recharges.why_not ? m->recharges.why_not : "by rewriting");
 }
 
 static int append_setting(sd_bus_message *answer, const struct mcr_setting *s)

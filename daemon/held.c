@@ -23,6 +23,7 @@ static const unsigned char transitions[HELD_STATES][HELD_EVENTS] = {
 		[HELD_EV_EMPTY] = TO(SETTLED),
 		[HELD_EV_LEFT] = TO(PAUSED),
 		[HELD_EV_STUCK] = TO(SETTLED),
+		[HELD_EV_RECHARGE] = TO(RECHARGING),
 		[HELD_EV_FAILED] = TO(PAUSED),
 		[HELD_EV_LIMIT] = TO(SETTLED),
 		[HELD_EV_POPULATED] = TO(REUSED),
@@ -31,6 +32,12 @@ static const unsigned char transitions[HELD_STATES][HELD_EVENTS] = {
 	[HELD_PAUSED] = {
 		[HELD_EV_AGAIN] = TO(HELD),
 		[HELD_EV_EMPTY] = TO(SETTLED),
+		[HELD_EV_DUE] = TO(HELD),
+		[HELD_EV_LIMIT] = TO(SETTLED),
+		[HELD_EV_POPULATED] = TO(REUSED),
+		[HELD_EV_GONE] = TO(REMOVED),
+	},
+	[HELD_RECHARGING] = {
 		[HELD_EV_DUE] = TO(HELD),
 		[HELD_EV_LIMIT] = TO(SETTLED),
 		[HELD_EV_POPULATED] = TO(REUSED),
@@ -53,6 +60,7 @@ static const char *const state_names[HELD_STATES] = {
 	[HELD_HELD] = "held",
 	[HELD_DRAINING] = "draining",
 	[HELD_PAUSED] = "paused",
+	[HELD_RECHARGING] = "recharging",
 	[HELD_SETTLED] = "settled",
 	[HELD_PARENT] = "parent",
 	[HELD_REMOVED] = "removed",
@@ -78,7 +86,7 @@ void held_again(struct held *h, uint64_t now_ns)
 	h->due_ns = 0;
 	h->tries = 0;
 	h->freed_bytes = h->left_bytes = 0;
-	h->looked = h->wants_sync = h->expired = false;
+	h->looked = h->wants_sync = h->recharged = h->expired = false;
 }
 
 struct held *held_add(struct held_table *t, uint64_t id, const char *path, enum held_state state, uint64_t now_ns)

@@ -5,7 +5,8 @@
  *	HELD ---drain--> DRAINING --empty--> SETTLED --removed--> REMOVED
  *	  ^                 |  \--left--> PAUSED
  *	  \------due--------+---------------/        any --populated--> REUSED
- *	PARENT --childless--> SETTLED                HELD, DRAINING, PAUSED --limit--> SETTLED
+ *	DRAINING --recharge--> RECHARGING --due--> HELD
+ *	PARENT --childless--> SETTLED                HELD, DRAINING, PAUSED, RECHARGING --limit--> SETTLED
  *	PAUSED, SETTLED, PARENT --again--> HELD
  *
  * SETTLED means "remove it as soon as nobody wants it back": everything was done, or the time is
@@ -24,6 +25,7 @@ enum held_state {
 	HELD_HELD,
 	HELD_DRAINING,
 	HELD_PAUSED,
+	HELD_RECHARGING,	/* what no drain frees is being moved to its owner */
 	HELD_SETTLED,
 	HELD_PARENT,		/* the kernel refused its removal because of one below */
 	/* ends: the record is dropped */
@@ -38,9 +40,10 @@ enum held_event {
 	HELD_EV_EMPTY,		/* nothing is charged any more */
 	HELD_EV_LEFT,		/* something is left that another try may free */
 	HELD_EV_STUCK,		/* something is left that no try will free */
+	HELD_EV_RECHARGE,	/* and it is being moved */
 	HELD_EV_NO_MEMCG,	/* its memory controller was switched off: nothing to drain, only to remove */
 	HELD_EV_FAILED,		/* the worker failed or was late */
-	HELD_EV_DUE,		/* the pause is over */
+	HELD_EV_DUE,		/* the pause, or the recharge, is over */
 	HELD_EV_LIMIT,		/* held for as long as is allowed */
 	HELD_EV_AGAIN,		/* it was used since, and its removal is refused anew */
 	HELD_EV_CHILDLESS,	/* what kept the parent is gone */
@@ -65,6 +68,7 @@ struct held {
 	bool looked;		/* HELD: its charge was read, it waits for a worker */
 	bool adopted;		/* left by a predecessor */
 	bool wants_sync;	/* what is left may be dirty: sync before the next try */
+	bool recharged;		/* what could be moved was moved, or it was tried */
 	bool expired;		/* the limit ended it, not success */
 };
 

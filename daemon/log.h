@@ -30,6 +30,7 @@ enum log_event {
 	EVENT_BUDGET,		/* no moment to reap */
 	EVENT_MISSING,		/* a feature the kernel lacks */
 	EVENT_CONFIG,
+	EVENT_RECHARGED,	/* moved to a live owner */
 	EVENT_RESTORED,		/* put back what a killed process had changed */
 	EVENTS,
 };

@@ -163,6 +163,7 @@ static int on_tick(sd_event_source *source, uint64_t usec, void *userdata)
 	}
 	bus_properties_changed(m);
 	direct_expire(m);
+	recharges_expire(m);
 	if (m->report_due && mcr_now_ns() - m->reported_ns >= REPORT_PAUSE_NSEC)
 		report_write(m);
 	return again_in(source, TICK_USEC);
@@ -183,15 +184,6 @@ static struct budget *make_budgets(struct manager *m, const struct mcr_config *c
 		budget_resize(&budgets[i], p->budget_bytes, config->budget_usec, now);
 	}
 	return budgets;
-}
-
-/* Things that are no error, and yet not what was meant. */
-static void warn_about_policies(const struct mcr_config *config)
-{
-	for (size_t i = 0; i < config->n_policies; i++)
-		if (config->policies[i]->recharge)
-			log_warning("policy '%s': Recharge=yes, but this version has no way to recharge; ignoring",
-				    config->policies[i]->name);
 }
 
 /* Makes m->next what holds, or leaves everything as it was. */
@@ -237,7 +229,6 @@ int manager_reload(struct manager *m)
 		log_error("cannot put the configuration in force: %s", strerror(-r));
 		return r;
 	}
-	warn_about_policies(m->config);
 	log_info("configuration read again: %zu policies, %d complaints", m->config->n_policies, n);
 	settle_soon(m);
 	m->report_due = true;
@@ -341,7 +332,7 @@ int manager_new(const char *config_path, struct manager **ret)
 
 	if (!m)
 		return -ENOMEM;
-	m->run_fd = m->proc_fd = m->explain_fd = -EBADF;
+	m->run_fd = m->proc_fd = m->explain_fd = m->recharges.dir_fd = -EBADF;
 	m->config_path = config_path;
 	m->started_ns = mcr_now_ns();
 	r = mcr_hierarchy_find(&m->h, &why);
@@ -356,8 +347,8 @@ int manager_new(const char *config_path, struct manager **ret)
 	}
 	if (r < 0)
 		return r;
-	warn_about_policies(m->config);
 	open_census(m);
+	recharges_start(m);
 	m->budgets = make_budgets(m, m->config);
 	budget_resize(&m->budget, m->config->budget_bytes, m->config->budget_usec, m->started_ns);
 	r = m->budgets ? open_gate(m) : -ENOMEM;
@@ -380,6 +371,7 @@ struct manager *manager_free(struct manager *m)
 		return NULL;
 	bus_stop(m);
 	direct_stop(m);
+	recharges_stop(m);
 	job_kill(&m->settle_job);
 	job_kill(&m->cycle_job);
 	job_kill(&m->look_job);

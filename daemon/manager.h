@@ -18,6 +18,7 @@
 #include "held.h"
 #include "request.h"
 #include "job.h"
+#include "recharge.h"
 #include "zombies.h"
 
 #define RUN_DIR "/run/memcg-reaper"
@@ -37,6 +38,8 @@ struct totals {
 	uint64_t rounds;
 	uint64_t rounds_refused;	/* by pressure, budget, or a limit that was near */
 	uint64_t late_workers;
+	uint64_t recharged_bytes;	/* moved to owners */
+	uint64_t longest_pause_usec;	/* for which users were frozen meanwhile */
 };
 
 struct manager {
@@ -63,6 +66,7 @@ struct manager {
 	struct bus_figures bus_told;	/* the properties as last told */
 	struct direct direct;
 	struct requests requests;
+	struct recharges recharges;
 
 	struct held_table held;
 	struct job settle_job;
@@ -114,6 +118,7 @@ int settle_adopt(struct manager *m);
 void settle_soon(struct manager *m);
 void settle_release_all(struct manager *m);
 int settle_start(struct manager *m);
+void settle_recharged(struct manager *m, uint64_t id);	/* what could be moved was moved */
 
 /* cycle.c: zombies. */
 int cycle_start_timer(struct manager *m);

@@ -101,6 +101,7 @@ static void on_end(bool late, void *userdata)
 		why = zombie_why(k, z);
 		log_action(EVENT_PINNED, LOG_INFO, "pinned", z->path, mcr_zombie_pages(z) * sysconf(_SC_PAGESIZE), why);
 		bus_zombie_pinned(m, z->id, z->path, why);
+		recharge_zombie(m, k, z);
 	}
 	m->report_due = true;
 }

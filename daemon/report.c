@@ -120,6 +120,8 @@ static struct json_object *totals_json(const struct manager *m)
 	add_u64(o, "rounds", t->rounds);
 	add_u64(o, "rounds_refused", t->rounds_refused);
 	add_u64(o, "late_workers", t->late_workers);
+	add_u64(o, "recharged_bytes", t->recharged_bytes);
+	add_u64(o, "longest_pause_usec", t->longest_pause_usec);
 	return o;
 }
 

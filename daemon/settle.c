@@ -160,7 +160,7 @@ static bool step(struct manager *m, struct held *h, uint64_t now)
 			return false;	/* waits for a worker */
 		h->looked = true;
 		e = look(m, h);
-	} else if (h->state == HELD_DRAINING || now < h->due_ns) {
+	} else if (h->state == HELD_DRAINING || h->state == HELD_RECHARGING || now < h->due_ns) {
 		return false;
 	}
 	return apply(m, h, e) || h->state != before;
@@ -174,6 +174,23 @@ static uint64_t next_try(const struct manager *m, const struct held *h)
 	uint64_t limit = h->since_ns + h->hold_max_ns;
 
 	return h->wants_sync && m->config->sync && sync > due && sync < limit ? sync : due;
+}
+
+/* Tmpfs and shared memory, also what of it is in swap. */
+static bool may_recharge(const struct mcr_charge *left)
+{
+	return left->shmem_bytes + left->swap_bytes > 0;
+}
+
+void settle_recharged(struct manager *m, uint64_t id)
+{
+	struct held *h = held_find(&m->held, id);
+
+	if (!h || h->state != HELD_RECHARGING)
+		return;
+	h->recharged = true;
+	apply(m, h, HELD_EV_DUE);
+	settle_soon(m);
 }
 
 static void finish_drain(struct manager *m, struct held *h, const struct mcr_drain_report *rep)
@@ -196,6 +213,8 @@ static void finish_drain(struct manager *m, struct held *h, const struct mcr_dra
 		e = HELD_EV_EMPTY;
 	else
 		e = mcr_drain_worth_retry(&rep->left) && h->tries < TRIES_MAX ? HELD_EV_LEFT : HELD_EV_STUCK;
+	if (e == HELD_EV_STUCK && may_recharge(&rep->left) && !h->recharged && recharge_held(m, h))
+		e = HELD_EV_RECHARGE;
 	if (e == HELD_EV_FAILED)
 		log_warning("draining '%s' failed: %s, trying again", h->path, strerror(-rep->error));
 	h->due_ns = next_try(m, h);
