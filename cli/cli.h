@@ -34,6 +34,7 @@ int verb_drain(int argc, char **argv);
 int verb_doctor(int argc, char **argv);
 int verb_policy(int argc, char **argv);
 int verb_owners(int argc, char **argv);
+int verb_recharge(int argc, char **argv);
 
 /*
  * explain-asked.c: explains by asking the daemon, for who may not look himself. 0; -ENOENT: no zombie of the caller's is

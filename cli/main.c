@@ -18,6 +18,7 @@ static const struct verb verbs[] = {
 	{ "reap", verb_reap, "[--dry-run]", "reap what policy allows, once, now" },
 	{ "drain", verb_drain, "CGROUP", "reclaim a cgroup's page cache before it is removed; with --unit=UNIT, for ExecStopPost=" },
 	{ "policy", verb_policy, "check|show|cat", "check the configuration; which policy a cgroup has, and why" },
+	{ "recharge", verb_recharge, "[--to=OWNER] WHAT", "move shared memory to an owner that lives on" },
 	{ "owners", verb_owners, "", "who pays for recharged memory, and who borrows it" },
 	{ "doctor", verb_doctor, "", "what this kernel can do, and what it costs to lack it" },
 };
@@ -26,7 +27,7 @@ static void usage(FILE *to)
 {
 	fputs("usage: memcg-reaper VERB [--json] ...\n", to);
 	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++)
-		fprintf(to, "  %-7s %-14s %s\n", verbs[i].name, verbs[i].args, verbs[i].what);
+		fprintf(to, "  %-8s %-18s %s\n", verbs[i].name, verbs[i].args, verbs[i].what);
 	fputs("See memcg-reaper(8).\n", to);
 }
 

@@ -44,12 +44,14 @@ static const char *const use_words[] = {
 	[MCR_OBJECT_UNUSED] = "unused",
 	[MCR_OBJECT_LOST] = "lost",
 	[MCR_OBJECT_UNKNOWN] = "unknown",
+	[MCR_OBJECT_NONE] = NULL,
 };
 
 static const char *const use_texts[] = {
 	[MCR_OBJECT_UNUSED] = "nobody has it now; it has a name by which somebody may come back",
 	[MCR_OBJECT_LOST] = "nobody has it, and it has no name: nobody can reach it again",
 	[MCR_OBJECT_UNKNOWN] = "nobody was seen, but not every process could be looked into",
+	[MCR_OBJECT_NONE] = NULL,
 };
 
 /* ---- Text ---- */

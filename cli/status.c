@@ -71,6 +71,9 @@ static void print_actions(struct json_object *o)
 	       get_u64(t, "reaped"), get_u64(t, "rounds"), human_bytes(get_u64(t, "reaped_bytes")),
 	       human_bytes(get_u64(t, "lost_by_live_bytes")));
 	printf("    Drained: %s before removal\n", human_bytes(get_u64(t, "drained_bytes")));
+	if (get_u64(t, "recharged_bytes"))
+		printf("  Recharged: %s to owners; who uses it waited for at most %" PRIu64 " ms at a time\n",
+		       human_bytes(get_u64(t, "recharged_bytes")), (get_u64(t, "longest_pause_usec") + 999) / 1000);
 }
 
 static void print_dry_runs(struct json_object *policies)

@@ -56,6 +56,7 @@ __memcg_reaper_options() {
 	'')	echo --help --version ;;
 	explain) echo --json --all --live --help ;;
 	reap)	echo --json --dry-run --help ;;
+	recharge) echo --json --dry-run --to= --help ;;
 	drain)	echo --json --unit= --wait= --strict --help ;;
 	*)	echo --json --help ;;
 	esac
@@ -68,7 +69,7 @@ _memcg_reaper() {
 	for ((i = 1; i < COMP_CWORD; i++)); do
 		case ${COMP_WORDS[i]} in
 		=)			continue ;;
-		--unit | --wait)	option=${COMP_WORDS[i]}
+		--unit | --wait | --to)	option=${COMP_WORDS[i]}
 					continue ;;
 		-*)			;;
 		*)			if [[ $option ]]; then :
@@ -86,6 +87,8 @@ _memcg_reaper() {
 	--unit)	__memcg_reaper_reply "$cur" < <(__memcg_reaper_units)
 		return ;;
 	--wait)	return ;;
+	--to)	__memcg_reaper_reply_cgroups "$cur"
+		return ;;
 	esac
 	if [[ $cur == -* ]]; then
 		__memcg_reaper_reply_words "$cur" "$(__memcg_reaper_options "$verb")"
@@ -93,12 +96,17 @@ _memcg_reaper() {
 		return
 	fi
 	case $verb:$object in
-	:)		__memcg_reaper_reply_words "$cur" 'status list explain reap drain owners doctor policy' ;;
+	:)		__memcg_reaper_reply_words "$cur" 'status list explain reap drain recharge owners doctor policy' ;;
 	explain:)	case " ${COMP_WORDS[*]} " in
 			*' --live '*)	__memcg_reaper_reply_cgroups "$cur" ;;
 			*' --all '*)	;;
 			*)		__memcg_reaper_reply "$cur" < <(__memcg_reaper_zombies) ;;
 			esac ;;
+	recharge:)	if [[ $cur == /* && $cur != /sys/fs/cgroup/* ]]; then
+				__memcg_reaper_reply_files "$cur"
+			else
+				__memcg_reaper_reply "$cur" < <(__memcg_reaper_zombies)
+			fi ;;
 	drain:)		__memcg_reaper_reply_cgroups "$cur" ;;
 	policy:)	__memcg_reaper_reply_words "$cur" 'check show cat' ;;
 	policy:check)	__memcg_reaper_reply_files "$cur" ;;

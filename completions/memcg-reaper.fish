@@ -25,7 +25,7 @@ function __memcg_reaper_zombies
 		sed 's/\\\\\\\\/\\\\/g'
 end
 
-set -l verbs status list explain reap drain owners doctor policy
+set -l verbs status list explain reap drain recharge owners doctor policy
 set -l no_verb "not __fish_seen_subcommand_from $verbs"
 set -l policy '__fish_seen_subcommand_from policy'
 
@@ -39,6 +39,7 @@ complete -c memcg-reaper -n $no_verb -a list -d 'Every zombie and what it holds'
 complete -c memcg-reaper -n $no_verb -a explain -d 'What holds a zombie, and what would free it'
 complete -c memcg-reaper -n $no_verb -a reap -d 'Reap what policy allows, once, now'
 complete -c memcg-reaper -n $no_verb -a drain -d 'Reclaim the page cache of a cgroup'
+complete -c memcg-reaper -n $no_verb -a recharge -d 'Move shared memory to an owner that lives on'
 complete -c memcg-reaper -n $no_verb -a owners -d 'Who pays for recharged memory, and who borrows it'
 complete -c memcg-reaper -n $no_verb -a doctor -d 'What this kernel can do, and what it costs to lack it'
 complete -c memcg-reaper -n $no_verb -a policy -d 'Check policy files, or show what holds'
@@ -54,6 +55,10 @@ complete -c memcg-reaper -n '__fish_seen_subcommand_from drain' -x -a '(__memcg_
 complete -c memcg-reaper -n '__fish_seen_subcommand_from drain' -l unit -x -a '(__memcg_reaper_units)' -d 'The cgroup of a unit'
 complete -c memcg-reaper -n '__fish_seen_subcommand_from drain' -l wait -x -d 'Go on for so many seconds'
 complete -c memcg-reaper -n '__fish_seen_subcommand_from drain' -l strict -d 'Fail if something is left'
+
+complete -c memcg-reaper -n '__fish_seen_subcommand_from recharge' -F -a '(__memcg_reaper_zombies)'
+complete -c memcg-reaper -n '__fish_seen_subcommand_from recharge' -s n -l dry-run -d 'Only say what would be done'
+complete -c memcg-reaper -n '__fish_seen_subcommand_from recharge' -l to -x -a '(__memcg_reaper_cgroups)' -d 'Who is to pay'
 
 complete -c memcg-reaper -n "$policy; and not __fish_seen_subcommand_from check show cat" -a check -d 'Check policy files'
 complete -c memcg-reaper -n "$policy; and not __fish_seen_subcommand_from check show cat" -a show -d 'Show the policy, or that of one cgroup'

@@ -46,6 +46,7 @@ _memcg-reaper_verbs() {
 		'explain:what holds a zombie, and what would free it'
 		'reap:reap what policy allows, once, now'
 		'drain:reclaim the page cache of a cgroup'
+		'recharge:move shared memory to an owner that lives on'
 		'owners:who pays for recharged memory, and who borrows it'
 		'doctor:what this kernel can do, and what it costs to lack it'
 		'policy:check policy files, or show what holds'
@@ -98,6 +99,10 @@ _memcg-reaper() {
 			'--wait=[go on for so long]:seconds' \
 			'--strict[fail if something is left]' \
 			'(--unit)1:cgroup:_memcg-reaper_cgroups' ;;
+	recharge)
+		_arguments $common {-n,--dry-run}'[only say what would be done]' \
+			'--to=[who is to pay]:cgroup:_memcg-reaper_cgroups' \
+			'1:zombie, file or cgroup:_files' ;;
 	policy)	_memcg-reaper_policy $common ;;
 	status | list | owners | doctor)
 		_arguments $common ;;

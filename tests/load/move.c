@@ -32,6 +32,7 @@
 
 static struct mcr_hierarchy *h;
 static struct mcr_chunklog *journal;
+static bool proc_only;
 static struct mcr_rewrite_opts opts = { .sz = sizeof(opts) };
 
 static int die(const char *what, int r)
@@ -76,7 +77,7 @@ static void read_keys(char **argv)
 		else if (strcmp(*argv, "max") == 0)
 			opts.chunk_max = value;
 		else if (strcmp(*argv, "proc") == 0)
-			opts.walk = value ? NULL : opts.walk;
+			proc_only = value;
 		else if (strcmp(*argv, "dry") == 0)
 			opts.dry_run = value;
 		else
@@ -95,6 +96,16 @@ static int open_object(const char *path, struct mcr_shmobject *o, struct mcr_rew
 	return r;
 }
 
+/* Loading the programs takes a second in an emulated guest: only where they are used. */
+static void load_walk(void)
+{
+	const char *why = "";
+	int r = proc_only ? 0 : mcr_holderwalk_new(&opts.walk, &why);
+
+	if (r < 0)
+		die(why, r);
+}
+
 static int one(char **argv)
 {
 	struct mcr_shmobject o = MCR_SHMOBJECT_INIT;
@@ -104,8 +115,10 @@ static int one(char **argv)
 	opts.owner_fd = open_dir(argv[0]);
 	read_keys(argv + 2);
 	r = open_object(argv[1], &o, &res);
-	if (r == 0)
+	if (r == 0) {
+		load_walk();
 		r = mcr_rewrite(&opts, journal, &o, &res);
+	}
 	print_result(r, &res);
 	mcr_shmobject_close(&o);
 	return r < 0 ? 2 : r;
@@ -339,11 +352,10 @@ int main(int argc, char **argv)
 	r = mcr_chunklog_new(CAPACITY, &journal);
 	if (r < 0)
 		die("journal", r);
-	r = mcr_holderwalk_new(&opts.walk, &why);
-	if (r < 0)
-		die(why, r);
 	srandom(getpid());
 	opts.h = h;
+	if (argc >= 2 && strcmp(argv[1], "one") != 0)
+		load_walk();
 	if (argc >= 4 && strcmp(argv[1], "one") == 0)
 		return one(argv + 2);
 	if (argc >= 6 && strcmp(argv[1], "fro") == 0)

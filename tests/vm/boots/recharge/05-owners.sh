@@ -47,4 +47,4 @@ rm /dev/shm/owned
 owes_nothing() { ! memcg-reaper owners --json | grep -q '"kind": *"tmpfs"'; }
 check "what is deleted is owed no more" wait_for 10 owes_nothing
 systemctl stop batch.slice $unit
-check_not "stopped, it is gone" test -d $dir
+check "stopped, it goes" wait_for 30 test ! -d $dir

@@ -5,7 +5,7 @@
 . /opt/mcr-tests/lib.sh
 . /opt/mcr-tests/recharge.sh
 
-readonly seconds=25
+readonly seconds=15
 
 recharge_setup
 start_shm 1

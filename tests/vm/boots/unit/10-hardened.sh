@@ -30,7 +30,7 @@ start_traced() {
 	local pid
 
 	mkdir -p "${drop_in%/*}"
-	printf '%s\n' '[Service]' ExecStart= 'TimeoutStartSec=120' \
+	printf '%s\n' '[Service]' ExecStart= 'TimeoutStartSec=300' \
 		"ExecStart=/bin/sh -c 'kill -STOP \$\$\$\$; exec /usr/libexec/memcg-reaper/memcg-reaperd --debug'" >"$drop_in"
 	systemctl daemon-reload
 	systemctl start --no-block memcg-reaperd
@@ -40,7 +40,7 @@ start_traced() {
 	strace -ff -qq -o "$trace/of" -p "$pid" &	# a file per process: none interrupts another's lines
 	wait_for 10 is_traced "$pid"
 	kill -CONT "$pid"
-	wait_for 120 daemon_is_active
+	wait_for 300 daemon_is_active
 }
 
 before=$(zombies)

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# shellcheck shell=bash
+# The same mess, and four ways to deal with it: what is left, and at whose cost.
+# timeout: 500
+. /opt/mcr-tests/lib.sh
+. /opt/mcr-tests/reaper.sh
+
+readonly slice=/sys/fs/cgroup/alt.slice count=10
+readonly owner=$slice/alt-memcgowner.slice
+
+systemctl stop memcg-reaperd
+swapoff -a
+dd if=/dev/zero of=/var/tmp/bystander bs=1M count=48 status=none
+sync
+
+dying() { awk '$1 == "nr_dying_descendants" { print $2 }' "$slice/cgroup.stat"; }
+bystander_bytes() { awk '$1 == "file" { print $2 }' "$slice/bystander.service/memory.stat"; }
+owner_bytes() { cat "$owner/memory.current" 2>/dev/null || echo 0; }
+runs() { systemd-run -q --wait --slice=alt.slice --unit="$1" dd if=/dev/zero of="$2" bs=1M count=1 status=none; }
+
+# mess: a live service with page cache, and services that have left a file in tmpfs or on disk.
+mess() {
+	echo 1 >/proc/sys/vm/drop_caches
+	systemd-run -q --slice=alt.slice --unit=bystander sh -c 'cat /var/tmp/bystander >/dev/null; exec sleep 10000'
+	wait_for 20 eval '(($(bystander_bytes) >= 48 << 20))'
+	for ((i = 0; i < count; i++)); do
+		runs "tmpfs$i" "/dev/shm/alt$i"
+		runs "disk$i" "/var/tmp/alt$i"
+	done
+}
+clean() {
+	systemctl stop bystander memcg-reaperd
+	rm -f /dev/shm/alt* /var/tmp/alt* /etc/memcg-reaper/reaper.conf
+	systemctl stop alt.slice
+	sleep 1
+}
+# deal WITH COMMAND...: the figures, also in $zombies, $lost, $owned.
+deal() {
+	local name=$1 before
+
+	shift
+	mess
+	before=$(bystander_bytes)
+	check_ge "$name: zombies before" "$(dying)" $((2 * count))
+	"$@"
+	sleep 2
+	zombies=$(dying) lost=$((before - $(bystander_bytes))) owned=$(owner_bytes)
+	figure "$name: zombies left of $((2 * count))" "$zombies" memcgs
+	figure "$name: taken from a bystander" $((lost >> 10)) KiB
+	figure "$name: charged to an owner that lives on" $((owned >> 10)) KiB
+}
+
+drop() { sync && echo 3 >/proc/sys/vm/drop_caches; }
+reclaim() { sync && { echo 1G >"$slice/memory.reclaim" || true; }; }
+reaper() {
+	cat >/etc/memcg-reaper/reaper.conf <<-CONF
+		[Reaper]
+		IntervalSec=2s
+		GraceSec=0
+		[Policy default]
+		Slice=alt.slice
+		Recharge=yes
+	CONF
+	systemctl start memcg-reaperd
+	wait_for 120 eval '(($(dying) <= 2))' || true
+	figure "reaper: longest pause of users" "$(status since_start longest_pause_usec)" us
+}
+
+deal leave true
+check_ge "left alone they stay" "$zombies" $((2 * count))
+clean
+deal drop_caches drop
+check_ge "drop_caches leaves those with tmpfs" "$zombies" $count
+check_ge "and takes from everybody" "$lost" $((40 << 20))
+clean
+deal parent-reclaim reclaim
+check_ge "reclaim on the parent leaves those with tmpfs" "$zombies" $count
+check_ge "and takes from everybody" "$lost" $((8 << 20))
+clean
+deal reaper reaper
+check_le "the reaper leaves none, or what is just going" "$zombies" 2
+check_eq "takes nothing from anybody" "$lost" 0
+check_ge "and somebody pays for what is left" "$owned" $((count << 20))
+memcg-reaper status
+clean
+systemctl start memcg-reaperd
