@@ -67,9 +67,10 @@ static __always_inline void look_at_message(__u64 skb, __u64 sk)
 	if (read_word(&from, skb + OFF(struct sk_buff, sk)) && from && from != sk &&
 	    read_word(&open, from + OFF(struct sock, sk_socket)) && !open)
 		look_at_sock(from, 0, listens ? PINS_SOCK_EMBRYO : PINS_SOCK_CLOSED, listens ? sk : 0);
-	if (!read_word(&fds, skb + OFF(struct sk_buff, cb) + OFF(struct unix_skb_parms, fp)) || !fds)
-		fds = 0;
-	else
+	fds = 0;
+	if (bpf_core_type_exists(struct unix_skb_parms))	/* it is in a module's BTF where local sockets are one */
+		bpf_probe_read_kernel(&fds, 8, (void *)(skb + OFF(struct sk_buff, cb) + OFF(struct unix_skb_parms, fp)));
+	if (fds)
 		bpf_probe_read_kernel(&count, 2, (void *)(fds + OFF(struct scm_fp_list, count)));
 	n_fds = count > 0 && count <= 253 ? count : 0;
 	fd_at = 0;

@@ -75,6 +75,8 @@ static __always_inline __u16 swap_owner(__u64 entry)
 	__u64 ctrl, map, length, page, base, pages;
 	__u16 id = 0;
 
+	if (!bpf_core_field_exists(struct swap_cgroup_ctrl, length))
+		return 0;	/* in later kernels the table has another form */
 	if (type >= SWAP_TYPES || !&swap_cgroup_ctrl || !&page_offset_base || !&vmemmap_base)
 		return 0;
 	ctrl = (__u64)&swap_cgroup_ctrl + type * bpf_core_type_size(struct swap_cgroup_ctrl);
@@ -201,7 +203,7 @@ int pins_swap_begin(void *ctx)
 	swap_mapping = swap_inodes = restarts = 0;
 	list_seq++;
 	swap_at = swap_head = (__u64)&shmem_swaplist;
-	if (!still_there() || !bpf_core_type_exists(struct swap_cgroup_ctrl) || !&shmem_swaplist)
+	if (!still_there() || !bpf_core_field_exists(struct swap_cgroup_ctrl, length) || !&shmem_swaplist)
 		state.done = 1;
 	if (bpf_core_field_exists(struct swap_slots_cache, slots_ret) && &swp_slots)
 		bpf_loop(nr_cpus * SLOTS_PER_CPU, slot_step, NULL, 0);
