@@ -15,6 +15,9 @@
 #include "users.h"
 #include "util.h"
 
+/* "/proc/123" */
+#define DIR_SIZE 512
+
 /* One search. 1 is "found, or refused by name"; 0 is "go on". */
 struct search {
 	const char *proc;
@@ -62,7 +65,7 @@ static bool try(struct search *s, const char *path)
 static bool try_mapping(struct search *s, const char *dir, const char *line)
 {
 	struct mcr_mapping m;
-	char path[PATH_MAX];
+	char path[DIR_SIZE + NAME_MAX + 16];
 
 	if (mcr_mapping_parse(line, &m) < 0 || m.ino != s->pin->ino || m.dev != s->pin->dev)
 		return false;
@@ -74,7 +77,7 @@ static bool try_maps(struct search *s, const char *dir)
 {
 	auto_(fclosep) FILE *f = NULL;
 	auto_(freep) char *line = NULL;
-	char path[PATH_MAX];
+	char path[DIR_SIZE + NAME_MAX + 16];
 	bool found = false;
 	size_t size = 0;
 
@@ -88,7 +91,7 @@ static bool try_maps(struct search *s, const char *dir)
 static bool try_attaching(struct search *s)
 {
 	void *at = shmat(s->pin->shmid, NULL, 0);
-	char dir[PATH_MAX];
+	char dir[DIR_SIZE];
 	bool found;
 
 	if (at == (void *)-1)
@@ -103,7 +106,7 @@ static bool try_attaching(struct search *s)
 
 static bool try_descriptors(struct search *s, const char *dir)
 {
-	char path[PATH_MAX];
+	char path[DIR_SIZE + NAME_MAX + 16];
 	struct dirent *e;
 	bool found = false;
 	DIR *fds;
@@ -124,7 +127,7 @@ static bool try_descriptors(struct search *s, const char *dir)
 static bool try_processes(struct search *s)
 {
 	DIR *proc = opendir(s->proc);
-	char dir[PATH_MAX];
+	char dir[DIR_SIZE];
 	struct dirent *e;
 	bool found = false;
 

@@ -11,6 +11,11 @@ readonly trace=/run/mcr-trace
 unit_file=$(systemctl show -p FragmentPath --value memcg-reaperd)
 # The guest has no manual pages.
 check_eq "systemd-analyze verify has nothing to say" "$(systemd-analyze verify --man=no "$unit_file" 2>&1)" ""
+check_eq "nor about the unit that recharges" \
+	"$(systemd-analyze verify --man=no "${unit_file%/*}/memcg-reaper-recharge@.service" 2>&1)" ""
+recharge_exposure=$(systemd-analyze security --no-pager memcg-reaper-recharge@x.service 2>/dev/null |
+	sed -n 's/.*exposure level .*: \([0-9.]*\) .*/\1/p')
+figure "exposure of what recharges, while it does" "$recharge_exposure" ""
 exposure=$(systemd-analyze security --no-pager memcg-reaperd.service | sed -n 's/.*exposure level .*: \([0-9.]*\) .*/\1/p')
 figure "exposure" "$exposure" ""
 check_le "exposure, in tenths" "${exposure/./}" 30
