@@ -8,7 +8,8 @@
  * the object (systemd's fd store).  A file on a tmpfs can be the store as well; what a descriptor does besides
  * (a lease, a fanotify group) is then lost with its process.
  *
- * One writer at a time: a lock on the store that ends with the process, even where it dies later than its parent.  The order that keeps the promise:
+ * One writer at a time, by a lock on the store that ends with the process: a mover that was killed may die later than
+ * its parent.  The order that keeps the promise:
  *
  *	mcr_chunklog_freezing()		before cgroup.freeze is written
  *	mcr_chunklog_set_attributes()	before anything is punched or allocated

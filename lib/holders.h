@@ -41,8 +41,9 @@ static inline void mcr_holders_freep(struct mcr_holders **h)
 int mcr_holders_find(const char *proc, int object_fd, struct mcr_holders **ret);
 
 /*
- * Through which the kernel may write to memory of this process, or hold its pages, while it is frozen: an io_uring, asynchronous I/O, a virtual
- * machine, a device. MCR_REFUSED_NOT if there is nothing of the kind, or the process has ended.
+ * Through which the kernel may write to memory of this process, or hold its pages, while it is frozen: an io_uring,
+ * asynchronous I/O, a virtual machine, a device. MCR_REFUSED_NOT if there is nothing of the kind, or the process has
+ * ended.
  */
 enum mcr_refusal mcr_holder_refusal(const char *proc, pid_t pid);
 

@@ -32,8 +32,8 @@ size_t mcr_holderwalk_fds(const struct mcr_holderwalk *w, int *fds, size_t n);
 
 /*
  * All processes but the calling one that map or have open the object by another file than ours; each once per cgroup. *ret is
- * valid until the next call. *ret_unseen: references to it that belong to no process: of the kernel, of somebody who is just opening it,
- * of a message under way. 0 or errno.
+ * valid until the next call. *ret_unseen: references to it that belong to no process: of the kernel, of somebody who is
+ * just opening it, of a message under way. 0 or errno.
  */
 int mcr_holderwalk_find(struct mcr_holderwalk *w, const struct mcr_reach **ret, size_t *ret_n, size_t *ret_unseen);
 

@@ -242,28 +242,37 @@ static int rewrite(struct mover *v)
 }
 
 /*
- * Does the kernel hold a page of the part, for a device or for I/O?  What is saved was read through the map, so that all its pages are
- * there.  Each CPU has some pages in hand for a while: it is asked to let go of them.  1 or 0.
+ * How many pages of it the kernel holds references to.  What is saved was read through the map, so that all its pages
+ * are there. 0 also where this kernel does not tell.
  */
-static int pages_held(struct mover *v)
+static size_t held_in_extent(struct mover *v, const struct mcr_extent *e)
 {
 	static uint64_t pfns[PFNS];
 	size_t held = 0;
 
+	for (uint64_t at = 0; at < e->len && !held; at += PFNS * page_up(1)) {
+		size_t n = mcr_hugemap_pfns(&v->map, e->offset + at, e->len - at, pfns, PFNS);
+
+		if (mcr_holderwalk_pages(v->m->walk, pfns, n, &held) < 0)
+			return 0;
+	}
+	return held;
+}
+
+/*
+ * Does the kernel hold a page of the part, for a device or for I/O?  Each CPU has some pages in hand for a while: it is
+ * asked to let go of them, and whoever does not is taken for that.
+ */
+static bool pages_held(struct mover *v)
+{
+	size_t held = 0;
+
 	for (int turn = 0; v->m->walk && turn < HELD_TURNS; turn++) {
 		held = 0;
-		for (uint32_t i = 0; i < v->chunk.n_extents && !held; i++) {
-			const struct mcr_extent *e = &v->chunk.extents[i];
-
-			for (uint64_t at = 0; at < e->len && !held && !v->huge[i]; at += sizeof(pfns) / sizeof(*pfns) * page_up(1)) {
-				size_t n = mcr_hugemap_pfns(&v->map, e->offset + at, e->len - at, pfns, PFNS);
-
-				if (mcr_holderwalk_pages(v->m->walk, pfns, n, &held) < 0)
-					return 0;	/* not told by this kernel */
-			}
-		}
+		for (uint32_t i = 0; i < v->chunk.n_extents && !held; i++)
+			held = v->huge[i] ? 0 : held_in_extent(v, &v->chunk.extents[i]);
 		if (!held)
-			return 0;
+			break;
 		mcr_drain_page_lists();
 	}
 	return held > 0;

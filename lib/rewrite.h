@@ -79,10 +79,10 @@ struct mcr_rewrite_result {
 };
 
 /*
- * Moves all of it. Blocks for as long as it takes: call it in a worker. The journal must be clean (mcr_chunklog_repair()), and the caller
- * must not be in a cgroup with users of the object.
+ * Moves all of it. Blocks for as long as it takes: call it in a worker. The journal must be clean (mcr_rewrite_repair()),
+ * and the caller must not be in a cgroup with users of the object.
  * 0: all is at the owner; 1: not all, ret->refusal says why; -ECANCELED: the mover died or hung, everything was put back;
- * -EUCLEAN: as that, but something could not be put back: repair again; or errno. *ret is always set.
+ * -EUCLEAN: as that, but something could not be put back: what was kept is not dropped, repair again; or errno. *ret is always set.
  */
 int mcr_rewrite(const struct mcr_rewrite_opts *opts, struct mcr_chunklog *log, const struct mcr_shmobject *object,
 		struct mcr_rewrite_result *ret);

@@ -35,5 +35,8 @@ int mcr_shmobject_adopt(int fd, struct mcr_shmobject *ret, enum mcr_refusal *ret
 
 void mcr_shmobject_close(struct mcr_shmobject *o);
 
-/* Bytes that can be charged to this cgroup before it or one above reaches memory.max or memory.high; UINT64_MAX: no limit. 0 or errno. */
+/*
+ * Bytes that can be charged to this cgroup before it or one above reaches memory.max or memory.high; UINT64_MAX: no limit.
+ * 0 or errno.
+ */
 int mcr_headroom(int cgroup_fd, uint64_t *ret);

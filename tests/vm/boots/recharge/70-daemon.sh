@@ -58,7 +58,8 @@ systemctl stop user
 
 # Zombies that exist already.
 printf '[Reaper]\nIntervalSec=3s\nGraceSec=1s\n[Policy default]\nSlice=system.slice\nGate=no\nDrain=no\n' >/etc/memcg-reaper/reaper.conf
-systemctl reload memcg-reaperd
+# On the bus: `systemctl reload` returns before it is in force.
+busctl --system call org.memcgreaper1 /org/memcgreaper1 org.memcgreaper1.Manager Reload
 writes old /dev/shm/old 4
 check "without it there is a zombie" wait_for 20 eval '[[ $(zombies old.service) == 1 ]]'
 check "it is said what would be done" eval "memcg-reaper recharge --dry-run old.service | tee -a /dev/stderr | grep -q '4.0M would be moved lease'"

@@ -62,7 +62,7 @@ reaper() {
 		Recharge=yes
 	CONF
 	systemctl start memcg-reaperd
-	wait_for 120 eval '(($(dying) <= 2))' || true
+	wait_for 120 eval '(($(dying) <= 2 && $(owner_bytes) >= count << 20))' || true
 	figure "reaper: longest pause of users" "$(status since_start longest_pause_usec)" us
 }
 
