@@ -361,6 +361,11 @@ uint64_t mcr_chunklog_frozen(const struct mcr_chunklog *l, size_t i)
 	return l->s->frozen[i];
 }
 
+bool mcr_chunklog_saved(const struct mcr_chunklog *l)
+{
+	return atomic_load(&l->s->state) != EMPTY;
+}
+
 bool mcr_chunklog_dirty(const struct mcr_chunklog *l)
 {
 	return atomic_load(&l->s->state) != EMPTY || mcr_chunklog_n_frozen(l) > 0 || l->s->reserve.len || l->s->fs_bytes ||

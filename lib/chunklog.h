@@ -138,6 +138,9 @@ struct mcr_extent mcr_chunklog_reserve(const struct mcr_chunklog *l);
 void mcr_chunklog_set_fs_bytes(struct mcr_chunklog *l, uint64_t bytes);
 uint64_t mcr_chunklog_fs_bytes(const struct mcr_chunklog *l);
 
+/* Is there a chunk?  Nothing is checked; for looking on. */
+bool mcr_chunklog_saved(const struct mcr_chunklog *l);
+
 /* Is there something to repair? */
 bool mcr_chunklog_dirty(const struct mcr_chunklog *l);
 

@@ -29,6 +29,7 @@
 #include "util.h"
 
 #define CAPACITY (4UL << 20)
+#define AIM_NSEC 8000000	/* what moving a part takes, or so */
 
 static struct mcr_hierarchy *h;
 static struct mcr_chunklog *journal;
@@ -259,8 +260,33 @@ static pid_t start_move(const struct mcr_shmobject *o, int sockets[2])
 	return pid;
 }
 
+/* Waits for a part to be in the journal, and then a moment longer, without sleeping. */
+static void take_aim(pid_t pid, int socket)
+{
+	siginfo_t ended = { 0 };
+	uint64_t end;
+
+	while (!mcr_chunklog_saved(journal) && waitid(P_PID, pid, &ended, WEXITED | WNOHANG | WNOWAIT) == 0 && !ended.si_pid)
+		serve_store(socket);
+	for (end = mcr_now_ns() + (uint64_t)random() % AIM_NSEC; mcr_now_ns() < end;)
+		;
+}
+
+/* Whether a part is missing from the object where it is in the journal alone. */
+static bool has_hole(const struct mcr_shmobject *o)
+{
+	struct mcr_chunk c;
+
+	if (mcr_chunklog_chunk(journal, &c) != 1)
+		return false;
+	for (uint32_t i = 0; i < c.n_extents; i++)
+		if (lseek(o->fd, c.extents[i].offset, SEEK_HOLE) < (off_t)(c.extents[i].offset + c.extents[i].len))
+			return true;
+	return false;
+}
+
 /* Ends it after so long, itself or its mover alone. True if it was not done by then. */
-static bool run_and_kill(const struct mcr_shmobject *o, uint64_t usec, bool mover_only)
+static bool run_and_kill(const struct mcr_shmobject *o, uint64_t usec, bool mover_only, bool aimed)
 {
 	int sockets[2], status;
 	uint64_t end = mcr_now_ns() + usec * MCR_NSEC_PER_USEC;
@@ -270,6 +296,8 @@ static bool run_and_kill(const struct mcr_shmobject *o, uint64_t usec, bool move
 		serve_store(sockets[0]);
 		usleep(100);
 	}
+	if (aimed)
+		take_aim(pid, sockets[0]);
 	mover = mover_only && waitpid(pid, &status, WNOHANG) == 0 ? mover_of(pid) : 0;
 	if (mover > 0) {
 		kill(mover, SIGKILL);
@@ -287,7 +315,7 @@ static bool run_and_kill(const struct mcr_shmobject *o, uint64_t usec, bool move
 }
 
 struct kills {
-	uint64_t moves, killed, dirty, usec;
+	uint64_t moves, killed, dirty, holes, usec;
 };
 
 static void kill_one(const char *path, struct kills *k)
@@ -301,11 +329,12 @@ static void kill_one(const char *path, struct kills *k)
 	if (r)
 		die(mcr_refusal_name(res.refusal), EBUSY);
 	k->moves++;
-	if (run_and_kill(&o, usec, random() % 3 == 0))
+	if (run_and_kill(&o, usec, random() % 3 == 0, random() % 2))
 		k->killed++;
 	else
 		k->usec = (mcr_now_ns() - begin) / 1000;	/* how long a whole one takes */
 	dirty = mcr_chunklog_dirty(journal);
+	k->holes += has_hole(&o);
 	r = mcr_rewrite_repair(h, opts.owner_fd, journal, o.fd);
 	if (r < 0)
 		die("repair", r);
@@ -333,7 +362,8 @@ static int kill_all(char **argv)
 		for (char **path = argv + 3; *path && k.killed < kills; path++)
 			kill_one(*path, &k);
 	}
-	printf("moves=%" PRIu64 " killed=%" PRIu64 " dirty=%" PRIu64 " usec=%" PRIu64 "\n", k.moves, k.killed, k.dirty, k.usec);
+	printf("moves=%" PRIu64 " killed=%" PRIu64 " dirty=%" PRIu64 " holes=%" PRIu64 " usec=%" PRIu64 "\n", k.moves, k.killed, k.dirty, k.holes,
+	       k.usec);
 	opts.keep = NULL;
 	opts.drop = NULL;
 	for (char **path = argv + 3; r == 0 && *path; path++)
