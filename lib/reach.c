@@ -7,7 +7,6 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/shm.h>
 #include <sys/stat.h>
 
 #include "pins.h"
@@ -45,6 +44,17 @@ static bool is_it(const struct search *s, const struct stat *st)
 	return st->st_dev == s->pin->dev && st->st_ino == s->pin->ino;
 }
 
+/* Is it what was meant?  A path may have another end by now, a segment's number may have been given anew. */
+static bool was_opened(struct search *s, int r)
+{
+	s->result = r;
+	if (r == 0 && (s->object->dev != s->pin->dev || s->object->ino != s->pin->ino)) {
+		mcr_shmobject_close(s->object);
+		s->result = -ENOENT;
+	}
+	return s->result >= 0;
+}
+
 /* Looked at first: opening a wrong one could block, or wake a driver. */
 static bool try(struct search *s, const char *path)
 {
@@ -52,15 +62,10 @@ static bool try(struct search *s, const char *path)
 
 	if (stat(path, &st) < 0 || !is_it(s, &st))
 		return false;
-	s->result = mcr_shmobject_open(path, s->object, s->refusal);
-	if (s->result == 0 && (s->object->dev != s->pin->dev || s->object->ino != s->pin->ino)) {
-		mcr_shmobject_close(s->object);	/* the path has another end by now */
-		s->result = -ENOENT;
-	}
-	return s->result >= 0;
+	return was_opened(s, mcr_shmobject_open(path, s->object, s->refusal));
 }
 
-/* ---- A segment nobody has attached: by attaching it ---- */
+/* ---- Through a process ---- */
 
 static bool try_mapping(struct search *s, const char *dir, const char *line)
 {
@@ -87,22 +92,6 @@ static bool try_maps(struct search *s, const char *dir)
 		found = try_mapping(s, dir, line);
 	return found;
 }
-
-static bool try_attaching(struct search *s)
-{
-	void *at = shmat(s->pin->shmid, NULL, 0);
-	char dir[DIR_SIZE];
-	bool found;
-
-	if (at == (void *)-1)
-		return false;
-	snprintf(dir, sizeof(dir), "%s/self", s->proc);
-	found = try_maps(s, dir);
-	shmdt(at);
-	return found;
-}
-
-/* ---- Through a process ---- */
 
 static bool try_descriptors(struct search *s, const char *dir)
 {
@@ -150,7 +139,7 @@ int mcr_reach_open(const char *proc, const struct mcr_pin *p, struct mcr_shmobje
 		return -EINVAL;
 	if (p->path && try(&s, p->path))
 		return s.result;
-	if (p->kind == MCR_PIN_SYSV && try_attaching(&s))
+	if (p->kind == MCR_PIN_SYSV && was_opened(&s, mcr_shmobject_open_sysv(p->shmid, ret, ret_refusal)))
 		return s.result;
 	try_processes(&s);
 	return s.result;

@@ -3,8 +3,10 @@
 
 #include <json-c/json.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "hierarchy.h"
+#include "holderwalk.h"
 #include "json.h"
 #include "ledger.h"
 #include "owner.h"
@@ -19,6 +21,7 @@
 struct run {
 	const struct mcr_recharge_opts *o;
 	const struct mcr_recharge_request *q;
+	struct mcr_holderwalk *walk;	/* NULL: BPF is refused */
 	int owner_fd;			/* -EBADF: none, or not yet */
 	struct json_object *objects;
 	uint64_t moved_bytes, left_bytes, longest_pause_usec;
@@ -62,7 +65,7 @@ static int rewrite(const struct run *run, int owner_fd, const struct mcr_shmobje
 {
 	const struct mcr_rewrite_opts opts = {
 		.sz = sizeof(opts), .h = run->o->h, .owner_fd = owner_fd, .max_pause_usec = run->q->pause_max_usec,
-		.dry_run = run->o->dry_run, .keep = run->o->keep, .drop = run->o->drop,
+		.walk = run->walk, .dry_run = run->o->dry_run, .keep = run->o->keep, .drop = run->o->drop,
 	};
 
 	return mcr_rewrite(&opts, run->o->log, object, ret);
@@ -114,11 +117,22 @@ static const char *result_why(int r, const struct mcr_rewrite_result *res)
 	return res->refusal == MCR_REFUSED_NOT ? NULL : mcr_refusal_sentence(res->refusal);
 }
 
+/*
+ * While a part is moved, who opens the object waits; when we are killed, until somebody has put it right.  Who starts us anew for
+ * that must not be the one who waits: the service manager opens unit files, PID files and much else on /run.
+ */
+static bool is_managers(const struct mcr_shmobject *object)
+{
+	struct stat st;
+
+	return stat("/run", &st) == 0 && st.st_dev == object->dev;
+}
+
 static int move(struct run *run, const struct mcr_shmobject *object, const char *kind, const char *name, uint64_t bytes,
 		const char *user)
 {
-	struct mcr_rewrite_result res = { 0 };
-	int r = run->q->owner_user ? rewrite_for_user(run, user, object, &res) : rewrite(run, run->owner_fd, object, &res);
+	struct mcr_rewrite_result res = { .refusal = MCR_REFUSED_MANAGERS };
+	int r = is_managers(object) ? 1 : run->q->owner_user ? rewrite_for_user(run, user, object, &res) : rewrite(run, run->owner_fd, object, &res);
 	const char *why = result_why(r, &res);
 	uint64_t data = bytes ? bytes : res.data_bytes;
 
@@ -229,6 +243,7 @@ int mcr_recharge_run(const struct mcr_recharge_opts *o, const struct mcr_recharg
 	auto_(closep) int fd = run.owner_fd = open_owner(&run, q->owner);
 	int r = 0;
 
+	mcr_holderwalk_new(&run.walk, NULL);	/* else /proc alone, which sees less and refuses more */
 	if (fd < 0 && !(o->dry_run && fd == -ENOENT))
 		note_why(&run, owner_why(fd));
 	else
@@ -236,5 +251,6 @@ int mcr_recharge_run(const struct mcr_recharge_opts *o, const struct mcr_recharg
 	if (r == 0)
 		*ret = answer(&run);
 	json_object_put(run.objects);
+	mcr_holderwalk_free(run.walk);
 	return r;
 }

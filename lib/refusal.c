@@ -31,6 +31,7 @@ static const struct {
 	[MCR_REFUSED_PAGES_HELD] = { "pages-held", "the kernel holds pages of it, for a device or for I/O" },
 	[MCR_REFUSED_UNSEEN] = { "unseen", "some processes may not be looked into, so that users may be missed" },
 	[MCR_REFUSED_UNFREEZABLE] = { "unfreezable", "a user's cgroup does not freeze in time" },
+	[MCR_REFUSED_MANAGERS] = { "managers", "it is on /run, where the service manager opens files: it could wait for us, and we for it" },
 	[MCR_REFUSED_ROOT_CGROUP] = { "root-cgroup", "a user is in the root cgroup, which cannot be frozen" },
 	[MCR_REFUSED_INIT] = { "init", "a user is in init.scope, which must not be frozen" },
 	[MCR_REFUSED_OWN_CGROUP] = { "own-cgroup", "a user is in our own cgroup" },
