@@ -99,11 +99,12 @@ static int find_targets(struct targets *t, const struct mcr_hierarchy *h, const 
 
 /* ---- To whom ---- */
 
-static int owner_by_policy(const struct mcr_config *config, struct mcr_recharge_request *q)
+static int owner_by_policy(const struct mcr_hierarchy *h, const struct mcr_config *config, struct mcr_recharge_request *q)
 {
 	auto_(freep) char *top = NULL;
 	const struct mcr_policy *p;
 	const char *slice = NULL;
+	int r;
 
 	p = mcr_policy_for(config, q->path, &slice);
 	if (!p)
@@ -112,10 +113,13 @@ static int owner_by_policy(const struct mcr_config *config, struct mcr_recharge_
 		slice = top = mcr_owner_top_slice(q->path);
 	q->owner_user = mcr_owner_is_user(p);
 	q->pause_max_usec = p->pause_max_usec;
-	return slice ? mcr_owner_by_policy(p, slice, &q->owner) : -EDESTADDRREQ;
+	if (!slice)
+		return -EDESTADDRREQ;
+	r = mcr_owner_by_policy(p, slice, &q->owner);
+	return r < 0 ? r : mcr_owner_within_limits(h, q->owner, q->path);
 }
 
-static int find_owners(struct targets *t, const char *to)
+static int find_owners(struct targets *t, const struct mcr_hierarchy *h, const char *to)
 {
 	struct mcr_config *config = read_config();
 	int r = config ? 0 : -ENOMEM;
@@ -124,7 +128,7 @@ static int find_owners(struct targets *t, const char *to)
 		struct mcr_recharge_request *q = &t->at[i];
 
 		q->pause_max_usec = mcr_policy_named(config, "default")->pause_max_usec;
-		r = to ? mcr_slice_path(to, &q->owner) : q->cgroup_id ? owner_by_policy(config, q) : -EDESTADDRREQ;
+		r = to ? mcr_slice_path(to, &q->owner) : q->cgroup_id ? owner_by_policy(h, config, q) : -EDESTADDRREQ;
 	}
 	mcr_config_unref(config);
 	return r;
@@ -174,12 +178,13 @@ static int wait_for_answer(int dir_fd, const char *name, struct json_object **re
 static int recharge(const struct mcr_recharge_request *q, size_t i, struct json_object **ret)
 {
 	auto_(closep) int dir_fd = open_requests();
-	char name[48];
+	char name[64];
 	int r;
 
 	if (dir_fd < 0)
 		return dir_fd;
-	snprintf(name, sizeof(name), "cli-%d-%zu", (int)getpid(), i);
+	/* Not what somebody left who had the same pid. */
+	snprintf(name, sizeof(name), "cli-%d-%zu-%" PRIx64, (int)getpid(), i, mcr_realtime_ns());
 	r = mcr_recharge_ask(dir_fd, name, q);
 	if (r == 0)
 		r = start_unit(name);
@@ -236,6 +241,9 @@ static int complain(int r, const struct asked *a)
 		fprintf(stderr, "memcg-reaper: '%s' is no file, no cgroup and no zombie\n", printable(a->what));
 	else if (r == -EDESTADDRREQ)
 		fputs("memcg-reaper: to whom? No policy says so for this one: give --to=OWNER\n", stderr);
+	else if (r == -EXDEV)
+		fputs("memcg-reaper: it was in a cgroup with a limit, which the owner by policy is not in: --to=OWNER moves it all the same\n",
+		      stderr);
 	else if (r == -EINVAL && a->to)
 		fprintf(stderr, "memcg-reaper: '%s' cannot be an owner\n", printable(a->to));
 	else
@@ -308,7 +316,7 @@ int verb_recharge(int argc, char **argv)
 		return code;
 	r = find_targets(&t, h, a.what);
 	if (r == 0)
-		r = find_owners(&t, a.to);
+		r = find_owners(&t, h, a.to);
 	code = r < 0 ? complain(r, &a) : run_all(h, &a, &t);
 	for (size_t i = 0; i < t.n; i++)
 		mcr_recharge_request_done(&t.at[i]);

@@ -95,13 +95,15 @@ static void on_end(bool late, void *userdata)
 		struct known *k = zombies_find(&m->zombies, z->id);
 		const char *why;
 
-		if (!k || !k->pinned || !k->untold)
+		if (!k || !k->pinned)
+			continue;
+		recharge_zombie(m, k, z);	/* also one for which there was no room, or no bus, before */
+		if (!k->untold)
 			continue;
 		k->untold = false;
 		why = zombie_why(k, z);
 		log_action(EVENT_PINNED, LOG_INFO, "pinned", z->path, mcr_zombie_pages(z) * sysconf(_SC_PAGESIZE), why);
 		bus_zombie_pinned(m, z->id, z->path, why);
-		recharge_zombie(m, k, z);
 	}
 	m->report_due = true;
 }

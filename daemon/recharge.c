@@ -64,6 +64,7 @@ static void finish(struct manager *m, struct recharge *one, uint64_t moved, uint
 	bool held = one->held;
 
 	tell(one, moved, why_not);
+	mcr_recharge_forget(m->recharges.dir_fd, one->name);
 	drop(&m->recharges, one);
 	m->totals.recharged_bytes += moved;
 	if (pause_usec > m->totals.longest_pause_usec)
@@ -108,33 +109,49 @@ static int on_file(sd_event_source *source, const struct inotify_event *event, v
 
 /* ---- Asking for it ---- */
 
+/* A call under way; lives as long as it. */
+struct starting {
+	struct manager *m;
+	char name[sizeof(((struct recharge *)0)->name)];
+};
+
 static int on_started(sd_bus_message *answer, void *userdata, sd_bus_error *error)
 {
-	struct manager *m = userdata;
+	const struct starting *s = userdata;
+	struct recharge *one = find(&s->m->recharges, s->name);
 	const char *text;
-	size_t i = 0;
 
 	(void)error;
-	if (!sd_bus_message_is_method_error(answer, NULL))
+	if (!one || !sd_bus_message_is_method_error(answer, NULL))
 		return 0;
 	text = sd_bus_message_get_error(answer)->message;
-	/* Which one it was does not matter: without the unit, none of them is answered. */
 	log_warning("cannot start memcg-recharge: %s", text ? text : "no reason given");
-	while (i < m->recharges.n) {
-		struct recharge *one = &m->recharges.at[i];
-
-		finish(m, one, 0, 0, "memcg-recharge cannot be started");
-	}
+	finish(s->m, one, 0, 0, "memcg-recharge cannot be started");
 	return 0;
 }
 
 static int start_unit(struct manager *m, const char *name)
 {
+	struct starting *s = calloc(1, sizeof(*s));
+	sd_bus_slot *slot = NULL;
 	char unit[128];
+	int r;
 
+	if (!s)
+		return -ENOMEM;
+	s->m = m;
+	snprintf(s->name, sizeof(s->name), "%s", name);
 	snprintf(unit, sizeof(unit), MCR_RECHARGE_UNIT, name);
-	return sd_bus_call_method_async(m->bus, NULL, "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
-					"org.freedesktop.systemd1.Manager", "StartUnit", on_started, m, "ss", unit, "replace");
+	r = sd_bus_call_method_async(m->bus, &slot, "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
+				     "org.freedesktop.systemd1.Manager", "StartUnit", on_started, s, "ss", unit, "replace");
+	if (r < 0) {
+		free(s);
+		return r;
+	}
+	sd_bus_slot_set_destroy_callback(slot, free);
+	sd_bus_slot_set_floating(slot, true);	/* it goes with the answer, or with the bus */
+	sd_bus_slot_unref(slot);
+	return 0;
 }
 
 /* Of the slice that decided; of a cgroup with a policy of its own choice, of the slice it is in. */
@@ -155,18 +172,23 @@ static int ask(struct manager *m, const struct mcr_config *config, const struct 
 	auto_(freep) char *owner = NULL, *path = strdup(one->path);
 	struct mcr_recharge_request q = {
 		.cgroup_id = one->id, .path = path, .owner_user = mcr_owner_is_user(p), .pause_max_usec = p->pause_max_usec,
+		.only_empty = one->held,
 	};
 	struct recharge *kept = &m->recharges.at[m->recharges.n];
 	int r = path ? owner_of(config, p, path, &owner) : -ENOMEM;
 
+	if (r == 0)
+		r = mcr_owner_within_limits(m->h, owner, path);
 	if (r < 0)
 		return r;
 	q.owner = owner;
 	r = mcr_recharge_ask(m->recharges.dir_fd, one->name, &q);
 	if (r == 0)
 		r = start_unit(m, one->name);
-	if (r < 0)
+	if (r < 0) {
+		mcr_recharge_forget(m->recharges.dir_fd, one->name);
 		return r;
+	}
 	*kept = *one;
 	kept->path = steal_ptr(path);
 	kept->owner = steal_ptr(owner);
@@ -186,7 +208,8 @@ static bool start(struct manager *m, struct mcr_config *config, const struct mcr
 		return false;
 	r = ask(m, config, p, &one);
 	if (r < 0)
-		log_action(EVENT_NONE, LOG_WARNING, "not recharged", path, 0, strerror(-r));
+		log_action(EVENT_NONE, LOG_INFO, "not recharged", path, 0, r == -EXDEV ?
+			   "it was in a cgroup with a limit, which the owner is not in" : strerror(-r));
 	return r >= 0;
 }
 
@@ -199,11 +222,13 @@ bool recharge_zombie(struct manager *m, struct known *k, const struct mcr_zombie
 {
 	const struct mcr_policy *p = coverage_policy(m, z->id, z->path, NULL);
 
-	if (k->recharge_tried && k->recharge_refs == z->refs)
+	uint64_t now = mcr_now_ns(), retry = m->config->pinned_retry_usec * MCR_NSEC_PER_USEC;
+
+	if (k->recharge_ns && k->recharge_refs == z->refs && now - k->recharge_ns < retry)
 		return false;	/* nothing has changed since */
 	if (!start(m, m->config, p, "zombie", z->id, z->path, false))
 		return false;
-	k->recharge_tried = true;
+	k->recharge_ns = now;
 	k->recharge_refs = z->refs;
 	return true;
 }

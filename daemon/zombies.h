@@ -28,7 +28,7 @@ struct known {
 	unsigned int main_pin;		/* enum mcr_pin_kind; of meaning where there is a why */
 	uint64_t main_pin_bytes;
 	uint64_t recharge_refs;	/* when it was last given to be recharged */
-	bool recharge_tried;
+	uint64_t recharge_ns;	/* and when that was; 0: never */
 	bool since_exact;
 	bool pinned;
 	bool told_dry;		/* what would be done with it was told of */

@@ -95,6 +95,8 @@ int mcr_chunklog_settle(struct mcr_chunklog *l, int object_fd, char *map, uint64
 	return r < 0 ? r : cut;
 }
 
+#define LOST_BITS (S_ISUID | S_ISGID)
+
 /* The times last: all else changes them. */
 static int restore(int fd, const struct mcr_attributes *a)
 {
@@ -104,7 +106,8 @@ static int restore(int fd, const struct mcr_attributes *a)
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	if (st.st_mode != a->mode && fchmod(fd, a->mode & 07777) < 0)
+	/* Writing and punching take these bits away; all others may have been set by its owner meanwhile. */
+	if ((a->mode & ~st.st_mode & LOST_BITS) && fchmod(fd, (st.st_mode | (a->mode & LOST_BITS)) & 07777) < 0)
 		r = -errno;
 	if (a->caps_len && fgetxattr(fd, "security.capability", caps, 0) < 0 &&
 	    fsetxattr(fd, "security.capability", a->caps, a->caps_len, 0) < 0)

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 
 #include "util.h"
@@ -201,4 +202,15 @@ uint64_t mcr_now_ns(void)
 uint64_t mcr_realtime_ns(void)
 {
 	return clock_ns(CLOCK_REALTIME);
+}
+
+int mcr_identify_at(int dir_fd, const char *name, dev_t *ret_dev, uint64_t *ret_ino)
+{
+	struct statx st;
+
+	if (statx(dir_fd, name, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_INO, &st) < 0)
+		return -errno;
+	*ret_dev = makedev(st.stx_dev_major, st.stx_dev_minor);
+	*ret_ino = st.stx_ino;
+	return 0;
 }

@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 /*
  * Reads the whole file into buf, NUL-terminated, without the last newline.
@@ -44,3 +45,8 @@ int mcr_keyed_u64(const char *text, const char *key, uint64_t *ret);
 /* CLOCK_MONOTONIC and CLOCK_REALTIME in nanoseconds. */
 uint64_t mcr_now_ns(void);
 uint64_t mcr_realtime_ns(void);
+
+/*
+ * Which file is it?  Asks nobody for it but the kernel: a server that has gone keeps nobody waiting. 0 or errno.
+ */
+int mcr_identify_at(int dir_fd, const char *name, dev_t *ret_dev, uint64_t *ret_ino);

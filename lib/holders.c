@@ -87,7 +87,8 @@ static unsigned int count_fds(struct search *s, int dir_fd, pid_t pid)
 	int fd = openat(dir_fd, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	unsigned int n = 0;
 	struct dirent *e;
-	struct stat st;
+	uint64_t ino;
+	dev_t dev;
 	DIR *dir;
 
 	if (fd < 0)
@@ -98,8 +99,8 @@ static unsigned int count_fds(struct search *s, int dir_fd, pid_t pid)
 		return excuse(s, ENOMEM);
 	}
 	while ((e = readdir(dir)))
-		if (isdigit((unsigned char)e->d_name[0]) && fstatat(fd, e->d_name, &st, 0) == 0 && st.st_dev == s->dev &&
-		    st.st_ino == s->ino && !is_our_file(s, pid, strtoul(e->d_name, NULL, 10)))
+		if (isdigit((unsigned char)e->d_name[0]) && mcr_identify_at(fd, e->d_name, &dev, &ino) == 0 && dev == s->dev &&
+		    ino == s->ino && !is_our_file(s, pid, strtoul(e->d_name, NULL, 10)))
 			n++;
 	closedir(dir);
 	return n;

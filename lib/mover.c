@@ -286,6 +286,8 @@ static int reserve(struct mover *v)
 	struct mcr_extent e;
 	struct stat st;
 
+	if (!mcr_tmpfs_has_mount(m->object.fd))	/* if the worst came, nobody could make it larger, and its users stayed frozen */
+		return mcr_move_refuse(m, MCR_REFUSED_NO_SPACE, 0);
 	if (fstat(m->object.fd, &st) < 0)	/* it may have grown while it was not held */
 		return -errno;
 	e.offset = (st.st_size + RESERVE_DISTANCE) / MCR_HUGE_BYTES * MCR_HUGE_BYTES;
@@ -370,8 +372,13 @@ static int tidy(struct mover *v, int r)
 /* While everybody is held. As move_chosen(). */
 static int move_held(struct mover *v)
 {
-	int r = mcr_chunklog_set_attributes(v->m->log, v->m->object.fd);
+	enum mcr_refusal sealed = mcr_shmobject_seals(v->m->object.fd);
+	int r;
 
+	/* Its users may have sealed it since; now they are held, and cannot. */
+	if (sealed != MCR_REFUSED_NOT)
+		return mcr_move_refuse(v->m, sealed, 0);
+	r = mcr_chunklog_set_attributes(v->m->log, v->m->object.fd);
 	if (r == 0 && v->m->object.limited)
 		r = reserve(v);
 	if (r == 0)

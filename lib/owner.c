@@ -49,6 +49,40 @@ int mcr_owner_of_slice(const char *slice, char **ret)
 	return asprintf(ret, "%s/%.*s-" MCR_OWNER_NAME, slice, stem, name) < 0 ? -ENOMEM : 0;
 }
 
+static bool has_limit(const struct mcr_hierarchy *h, const char *path)
+{
+	static const char *const files[] = { "memory.max", "memory.high", "memory.swap.max" };
+	auto_(closep) int fd = mcr_cgroup_open_path(h, path);
+	uint64_t limit;
+
+	for (size_t i = 0; fd >= 0 && i < ARRAY_SIZE(files); i++)
+		if (mcr_read_u64_at(fd, files[i], &limit) == 0 && limit != UINT64_MAX)
+			return true;
+	return false;
+}
+
+/* Is the owner in this cgroup, or is it this one? */
+static bool is_in(const char *owner, const char *path, size_t len)
+{
+	return strncmp(owner, path, len) == 0 && (owner[len] == '/' || !owner[len]);
+}
+
+int mcr_owner_within_limits(const struct mcr_hierarchy *h, const char *owner, const char *path)
+{
+	auto_(freep) char *at = strdup(path + strspn(path, "/"));
+	char *slash;
+
+	owner += strspn(owner, "/");
+	if (!at)
+		return -ENOMEM;
+	while ((slash = strrchr(at, '/'))) {	/* from the parent up; its own limit goes with it */
+		*slash = '\0';
+		if (!is_in(owner, at, strlen(at)) && has_limit(h, at))
+			return -EXDEV;
+	}
+	return 0;
+}
+
 char *mcr_owner_top_slice(const char *path)
 {
 	size_t lead = strspn(path, "/"), len = strcspn(path + lead, "/");

@@ -32,6 +32,12 @@ int mcr_owner_of_slice(const char *slice, char **ret);
  */
 int mcr_owner_by_policy(const struct mcr_policy *p, const char *slice, char **ret);
 
+/*
+ * May what this cgroup (alive or dead) leaves be charged to the owner without escaping a limit?  0; -EXDEV: a live cgroup it was in,
+ * and the owner is not, has memory.max, memory.high or memory.swap.max; -ENOMEM.
+ */
+int mcr_owner_within_limits(const struct mcr_hierarchy *h, const char *owner, const char *path);
+
 /* The outermost slice on the way to this cgroup, which lives longest; allocated. NULL: there is none, or no memory. */
 char *mcr_owner_top_slice(const char *path);
 

@@ -3,12 +3,14 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "fileio.h"
 #include "pins.h"
 #include "shmobject.h"
 #include "users.h"
@@ -39,9 +41,12 @@ bool mcr_reach_is_shmem(const struct mcr_pin *p)
 	}
 }
 
-static bool is_it(const struct search *s, const struct stat *st)
+static bool is_it(const struct search *s, const char *path)
 {
-	return st->st_dev == s->pin->dev && st->st_ino == s->pin->ino;
+	uint64_t ino;
+	dev_t dev;
+
+	return mcr_identify_at(AT_FDCWD, path, &dev, &ino) == 0 && dev == s->pin->dev && ino == s->pin->ino;
 }
 
 /* Is it what was meant?  A path may have another end by now, a segment's number may have been given anew. */
@@ -58,9 +63,7 @@ static bool was_opened(struct search *s, int r)
 /* Looked at first: opening a wrong one could block, or wake a driver. */
 static bool try(struct search *s, const char *path)
 {
-	struct stat st;
-
-	if (stat(path, &st) < 0 || !is_it(s, &st))
+	if (!is_it(s, path))
 		return false;
 	return was_opened(s, mcr_shmobject_open(path, s->object, s->refusal));
 }

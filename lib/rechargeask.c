@@ -88,6 +88,7 @@ int mcr_recharge_ask(int dir_fd, const char *name, const struct mcr_recharge_req
 	json_object_object_add(o, "path", json_object_new_string(q->path));
 	json_object_object_add(o, "owner", json_object_new_string(q->owner));
 	add_bool(o, "owner_user", q->owner_user);
+	add_bool(o, "only_empty", q->only_empty);
 	add_u64(o, "pause_max_usec", q->pause_max_usec);
 	return write_json(dir_fd, name, "request", o);
 }
@@ -116,6 +117,7 @@ int mcr_recharge_asked(int dir_fd, const char *name, struct mcr_recharge_request
 		.cgroup_id = number(o, "cgroup_id"),
 		.path = member(o, "path"),
 		.owner = member(o, "owner"),
+		.only_empty = json_object_get_boolean(json_object_object_get(o, "only_empty")),
 		.owner_user = json_object_get_boolean(json_object_object_get(o, "owner_user")),
 		.pause_max_usec = number(o, "pause_max_usec"),
 	};
@@ -126,6 +128,12 @@ int mcr_recharge_asked(int dir_fd, const char *name, struct mcr_recharge_request
 	}
 	*ret = q;
 	return 0;
+}
+
+void mcr_recharge_forget(int dir_fd, const char *name)
+{
+	remove_file(dir_fd, name, "request");
+	remove_file(dir_fd, name, "result");
 }
 
 int mcr_recharge_answer(int dir_fd, const char *name, struct json_object *result)

@@ -22,6 +22,7 @@ struct mcr_recharge_request {
 	uint64_t cgroup_id;	/* whose memory is to be recharged, dead or alive; 0: that of a file */
 	char *path;		/* of the cgroup, for people; or of the file */
 	char *owner;		/* path of the owner's cgroup below the root */
+	bool only_empty;	/* not when it has processes again */
 	bool owner_user;	/* rather the cgroup that maps most of it, where that can be done */
 	uint64_t pause_max_usec;	/* for which users may be frozen at a time */
 };
@@ -36,6 +37,9 @@ int mcr_recharge_ask(int dir_fd, const char *name, const struct mcr_recharge_req
 
 /* 0 and *ret (mcr_recharge_request_done()); -ENOENT: nothing is asked; -EBADMSG: it makes no sense; or errno. */
 int mcr_recharge_asked(int dir_fd, const char *name, struct mcr_recharge_request *ret);
+
+/* Removes what was asked and answered. */
+void mcr_recharge_forget(int dir_fd, const char *name);
 
 /* Writes the result, puts it back, and removes the request. 0 or errno of writing. */
 int mcr_recharge_answer(int dir_fd, const char *name, struct json_object *result);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "cgroup.h"
 #include "hierarchy.h"
 #include "holderwalk.h"
 #include "json.h"
@@ -53,10 +54,20 @@ static const char *owner_why(int error)
 	}
 }
 
-/* In a dry run nothing is started; then an owner that is not there yet is none that stands against it. */
+/* In a dry run nothing is started: the slice the owner would be in stands for one that is not there yet. */
 static int open_owner(const struct run *run, const char *path)
 {
-	return run->o->dry_run ? mcr_owner_open_running(run->o->h, path) : mcr_owner_open(run->o->h, path);
+	auto_(freep) char *parent = NULL;
+	const char *slash = strrchr(path, '/');
+	int fd;
+
+	if (!run->o->dry_run)
+		return mcr_owner_open(run->o->h, path);
+	fd = mcr_owner_open_running(run->o->h, path);
+	if (fd != -ENOENT || !slash || !mcr_owner_is(path))
+		return fd;
+	parent = strndup(path, slash - path);
+	return parent ? mcr_cgroup_open_path(run->o->h, parent) : -ENOMEM;
 }
 
 /* ---- One object ---- */
@@ -159,6 +170,14 @@ static int refuse(struct run *run, const char *kind, const char *name, uint64_t 
 
 /* ---- All of a memcg's ---- */
 
+/* It was empty when this was asked for: whoever started it again uses what it has. */
+static bool in_use_again(const struct run *run)
+{
+	auto_(closep) int fd = run->q->only_empty ? mcr_cgroup_open_id(run->o->h, run->q->cgroup_id) : -ESTALE;
+
+	return fd >= 0 && mcr_cgroup_populated(fd) > 0;
+}
+
 static int move_pin(struct run *run, const struct mcr_pins *pins, const struct mcr_ledger *ledger, size_t i)
 {
 	const struct mcr_pin *p = &pins->pins[i];
@@ -197,9 +216,15 @@ static int move_memcg(struct run *run)
 		r = mcr_users_find("/proc", pins, &users);
 	if (r == 0)
 		r = mcr_ledger_make(users, &ledger);
-	for (size_t i = 0; r == 0 && i < pins->n; i++)
-		if (mcr_reach_is_shmem(&pins->pins[i]))
-			r = move_pin(run, pins, ledger, i);
+	for (size_t i = 0; r == 0 && i < pins->n; i++) {
+		if (!mcr_reach_is_shmem(&pins->pins[i]))
+			continue;
+		if (in_use_again(run)) {
+			note_why(run, "it is in use again");
+			break;
+		}
+		r = move_pin(run, pins, ledger, i);
+	}
 	if (r == -ESTALE) {	/* the last reference has gone meanwhile */
 		note_why(run, "the cgroup is gone, and nothing holds it");
 		r = 0;
@@ -243,8 +268,9 @@ int mcr_recharge_run(const struct mcr_recharge_opts *o, const struct mcr_recharg
 	auto_(closep) int fd = run.owner_fd = open_owner(&run, q->owner);
 	int r = 0;
 
-	mcr_holderwalk_new(&run.walk, NULL);	/* else /proc alone, which sees less and refuses more */
-	if (fd < 0 && !(o->dry_run && fd == -ENOENT))
+	if (mcr_holderwalk_new(&run.walk, NULL) < 0)
+		note_why(&run, "BPF is refused here, and without it a user might not be seen");
+	else if (fd < 0)
 		note_why(&run, owner_why(fd));
 	else
 		r = q->cgroup_id ? move_memcg(&run) : move_file(&run);

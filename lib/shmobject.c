@@ -49,7 +49,7 @@ static enum mcr_refusal by_kind(int fd)
 	return MCR_REFUSED_NOT;
 }
 
-static enum mcr_refusal by_seals(int fd)
+enum mcr_refusal mcr_shmobject_seals(int fd)
 {
 	int seals = fcntl(fd, F_GET_SEALS);
 
@@ -69,7 +69,7 @@ int mcr_shmobject_adopt(int fd, struct mcr_shmobject *ret, enum mcr_refusal *ret
 	int r;
 
 	if (!refusal)
-		refusal = by_seals(fd);
+		refusal = mcr_shmobject_seals(fd);
 	r = fstat(fd, &st) < 0 ? -errno : mcr_tmpfs_size(fd, &bytes);
 	if (r == 0 && !refusal && mcr_loop_uses(st.st_dev, st.st_ino))
 		refusal = MCR_REFUSED_LOOP;

@@ -33,6 +33,9 @@ int mcr_shmobject_open_sysv(int shmid, struct mcr_shmobject *ret, enum mcr_refus
 /* The same for a descriptor that mcr_shmobject_open() gave and somebody kept; takes it over. */
 int mcr_shmobject_adopt(int fd, struct mcr_shmobject *ret, enum mcr_refusal *ret_refusal);
 
+/* What its seals forbid; they can be added at any time. */
+enum mcr_refusal mcr_shmobject_seals(int fd);
+
 void mcr_shmobject_close(struct mcr_shmobject *o);
 
 /*

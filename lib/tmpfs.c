@@ -38,8 +38,8 @@ static void unescape(char *path)
 	*to = '\0';
 }
 
-/* Some mount point of the file system in our namespace: allocated, or NULL. */
-static char *find_mount(dev_t dev)
+/* A mount of the file system in our namespace: opened, or -ENOENT. By descriptor: a path may lead elsewhere a moment later. */
+static int open_mount(dev_t dev)
 {
 	auto_(fclosep) FILE *f = fopen("/proc/self/mountinfo", "re");
 	auto_(freep) char *line = NULL;
@@ -51,28 +51,43 @@ static char *find_mount(dev_t dev)
 		struct stat st;
 
 		if (sscanf(line, "%*u %*u %u:%u %*s %ms", &major, &minor, &path) == 3 && makedev(major, minor) == dev) {
+			int fd;
+
 			unescape(path);
-			if (stat(path, &st) == 0 && st.st_dev == dev)	/* not hidden by another */
-				return path;
+			fd = open(path, O_PATH | O_CLOEXEC);
+			free(path);
+			if (fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == dev)	/* not hidden by another */
+				return fd;
+			close_fd(fd);
+			continue;
 		}
 		free(path);
 	}
-	return NULL;
+	return -ENOENT;
+}
+
+bool mcr_tmpfs_has_mount(int fd)
+{
+	struct stat st;
+	int mount = fstat(fd, &st) < 0 ? -EBADF : open_mount(st.st_dev);
+
+	close_fd(mount);
+	return mount >= 0;
 }
 
 int mcr_tmpfs_resize(int fd, uint64_t bytes)
 {
-	auto_(freep) char *mount = NULL;
+	auto_(closep) int mount = -EBADF;
 	auto_(closep) int fs = -EBADF;
 	struct stat st;
 	char text[32];
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
-	mount = find_mount(st.st_dev);
-	if (!mount)
+	mount = open_mount(st.st_dev);
+	if (mount < 0)
 		return -ENOENT;
-	fs = syscall(SYS_fspick, AT_FDCWD, mount, FSPICK_CLOEXEC | FSPICK_NO_AUTOMOUNT);
+	fs = syscall(SYS_fspick, mount, "", FSPICK_CLOEXEC | FSPICK_NO_AUTOMOUNT | FSPICK_EMPTY_PATH);
 	if (fs < 0)
 		return -errno;
 	snprintf(text, sizeof(text), "%" PRIu64, bytes);

@@ -134,16 +134,17 @@ static int user_of(struct search *s, size_t pin, pid_t pid, struct mcr_user **re
 static const struct key *of_subvolume(const struct search *s, int dir_fd, const char *line, const struct key *key)
 {
 	char path[64];
-	struct stat st;
+	uint64_t ino;
+	dev_t dev;
 
 	if (s->pins->pins[key->pin].stat_dev == s->pins->pins[key->pin].dev)
 		return key;
 	snprintf(path, sizeof(path), "map_files/%.*s", (int)strcspn(line, " "), line);
-	if (fstatat(dir_fd, path, &st, 0) < 0)
+	if (mcr_identify_at(dir_fd, path, &dev, &ino) < 0)
 		return NULL;
 	if (s->pins->pins[key->pin].stat_dev)
-		return find_key(s, st.st_dev, st.st_ino);
-	return st.st_ino == key->ino ? key : NULL;
+		return find_key(s, dev, ino);
+	return ino == key->ino ? key : NULL;
 }
 
 static int look_at_mapping(struct search *s, int dir_fd, pid_t pid, const char *line)
@@ -216,11 +217,12 @@ static int look_at_fds(struct search *s, int dir_fd, pid_t pid)
 	while (r == 0 && (e = readdir(dir))) {
 		const struct key *key;
 		struct mcr_user *user;
-		struct stat st;
+		uint64_t ino;
+		dev_t dev;
 
-		if (!isdigit((unsigned char)e->d_name[0]) || fstatat(fd, e->d_name, &st, 0) < 0)
+		if (!isdigit((unsigned char)e->d_name[0]) || mcr_identify_at(fd, e->d_name, &dev, &ino) < 0)
 			continue;
-		key = find_key(s, st.st_dev, st.st_ino);
+		key = find_key(s, dev, ino);
 		if (!key)
 			continue;
 		r = user_of(s, key->pin, pid, &user);

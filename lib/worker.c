@@ -134,13 +134,16 @@ int mcr_worker_end(struct mcr_worker *w)
 {
 	struct pollfd pfd = { .fd = w->pidfd, .events = POLLIN };
 	int status = 0;
+	pid_t ended = 0;
 
 	if (w->pid > 0) {
 		kill(w->pid, SIGKILL);
 		if (w->pidfd >= 0)
 			poll(&pfd, 1, PATIENCE_MSEC);
-		while (waitpid(w->pid, &status, w->pidfd >= 0 ? WNOHANG : 0) < 0 && errno == EINTR)
+		while ((ended = waitpid(w->pid, &status, w->pidfd >= 0 ? WNOHANG : 0)) < 0 && errno == EINTR)
 			;
+		if (ended == 0)
+			status = SIGKILL;	/* what it will end with */
 	}
 	w->pid = 0;
 	w->pidfd = close_fd(w->pidfd);

@@ -2,6 +2,7 @@
 #include "keep.h"
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
@@ -78,37 +79,65 @@ static int copy(int pidfd, const char *number)
 	return mcr_parse_u64(number, &fd) < 0 ? -EINVAL : (int)syscall(SYS_pidfd_getfd, pidfd, (int)fd, 0);
 }
 
+/* Services of other users may have given the manager descriptors as well: only what root has made and nobody can cut is believed. */
 static bool is_journal(int fd)
 {
+	const int sealed = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL;
 	auto_(mcr_chunklog_freep) struct mcr_chunklog *log = NULL;
+	struct stat st;
 
-	return mcr_chunklog_open(fd, &log) == 0;
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == 0 && (fcntl(fd, F_GET_SEALS) & sealed) == sealed &&
+	       mcr_chunklog_open(fd, &log) == 0;
 }
 
-/* Offering more than there are does no harm: the journal says which one it is. */
-static bool may_be_object(int fd)
+/* The object the journal is about, if the manager has it: as we had opened it, for reading and writing. */
+static bool is_object(int fd, dev_t dev, uint64_t ino)
 {
 	struct statfs fs;
 	struct stat st;
 
-	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && fstatfs(fd, &fs) == 0 && fs.f_type == TMPFS_MAGIC;
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_dev == dev && st.st_ino == ino &&
+	       fstatfs(fd, &fs) == 0 && fs.f_type == TMPFS_MAGIC && (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDWR;
 }
 
-static void add_objects(struct kept *k, int pidfd)
+static void add_object(struct kept *k, int pidfd)
 {
 	DIR *dir = opendir("/proc/1/fd");
 	struct dirent *e;
+	uint64_t ino;
+	dev_t dev;
 
-	while (dir && (e = readdir(dir))) {
-		int fd = copy(pidfd, e->d_name);
+	if (dir && kept_object(k, &dev, &ino))
+		while (k->n == 0 && (e = readdir(dir))) {
+			int fd = copy(pidfd, e->d_name);
 
-		if (fd >= 0 && may_be_object(fd) && !is_journal(fd))
-			add(k, fd, false);
-		else
-			close_fd(fd);
-	}
+			if (fd >= 0 && is_object(fd, dev, ino) && !is_journal(fd))
+				add(k, fd, false);
+			else
+				close_fd(fd);
+		}
 	if (dir)
 		closedir(dir);
+}
+
+bool kept_object(const struct kept *k, dev_t *ret_dev, uint64_t *ret_ino)
+{
+	auto_(mcr_chunklog_freep) struct mcr_chunklog *log = NULL;
+	struct mcr_attributes attributes;
+	struct mcr_chunk chunk;
+
+	if (mcr_chunklog_open(k->journal, &log) < 0)
+		return false;
+	if (mcr_chunklog_chunk(log, &chunk) == 1) {
+		*ret_dev = chunk.dev;
+		*ret_ino = chunk.ino;
+		return true;
+	}
+	if (mcr_chunklog_attributes(log, &attributes) != 1)	/* killed before it was saved, or after it was done */
+		return false;
+	*ret_dev = attributes.dev;
+	*ret_ino = attributes.ino;
+	return true;
 }
 
 int kept_visit(int (*visit)(const struct kept *, void *), void *userdata)
@@ -116,22 +145,21 @@ int kept_visit(int (*visit)(const struct kept *, void *), void *userdata)
 	auto_(closep) int pidfd = syscall(SYS_pidfd_open, 1, 0);
 	DIR *dir = opendir("/proc/1/fd");
 	struct dirent *e;
-	int r = 0;
+	int r = pidfd < 0 || !dir ? -errno : 0, e_one;
 
-	if (pidfd < 0 || !dir)
-		r = -errno;
-	while (r == 0 && (e = readdir(dir))) {
+	while (pidfd >= 0 && dir && (e = readdir(dir))) {
 		int fd = copy(pidfd, e->d_name);
 
 		struct kept k = KEPT_INIT;
 
-		if (fd < 0 || !may_be_object(fd) || !is_journal(fd)) {
+		if (fd < 0 || !is_journal(fd)) {
 			close_fd(fd);
 			continue;
 		}
 		k.journal = fd;
-		add_objects(&k, pidfd);
-		r = visit(&k, userdata);
+		add_object(&k, pidfd);
+		e_one = visit(&k, userdata);
+		r = r < 0 ? r : e_one;	/* one that is stuck keeps none of the others */
 		kept_close(&k);
 	}
 	if (dir)

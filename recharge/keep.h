@@ -5,6 +5,10 @@
  */
 #pragma once
 
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
 #define KEEP_JOURNAL "journal"
 
 /* Gives the manager a copy, and waits until it has it. 0; -ENOTCONN: there is no manager; -ETIMEDOUT; or errno. */
@@ -21,12 +25,16 @@ struct kept {
 };
 #define KEPT_INIT { .journal = -EBADF }
 
+/* Device and inode of the object the journal is about, if it is about one. */
+bool kept_object(const struct kept *k, dev_t *ret_dev, uint64_t *ret_ino);
+
 /* Takes what we were started with. 0 or errno. */
 int kept_take(struct kept *ret);
 
 /*
- * Takes copies of what the manager keeps, whoever it was given back to: all journals of rewrites it has, one after the other, with all
- * it has besides.  Calls visit for each. For ExecStopPost=, which is given nothing. 0, visit's first result that is not 0, or errno.
+ * Takes copies of what the manager keeps, whoever it was given back to: all journals of rewrites it has, one after the other, each with
+ * its object.  Calls visit for each, also after one has failed. For ExecStopPost=, which is given nothing, and to put right what
+ * others left. 0, the first failure of visit, or errno: systemd's descriptors cannot be copied.
  */
 int kept_visit(int (*visit)(const struct kept *kept, void *userdata), void *userdata);
 

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <json-c/json.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -44,15 +45,16 @@ struct context {
 
 /* ---- Putting right ---- */
 
-static int find_object(const struct kept *k, const struct mcr_chunklog *log)
+static int find_object(const struct kept *k)
 {
-	struct mcr_chunk chunk;
 	struct stat st;
+	uint64_t ino;
+	dev_t dev;
 
-	if (mcr_chunklog_chunk(log, &chunk) != 1)
+	if (!kept_object(k, &dev, &ino))
 		return -EBADF;
 	for (unsigned int i = 0; i < k->n; i++)
-		if (fstat(k->others[i], &st) == 0 && st.st_dev == chunk.dev && st.st_ino == chunk.ino)
+		if (fstat(k->others[i], &st) == 0 && st.st_dev == dev && st.st_ino == ino)
 			return k->others[i];
 	return -EBADF;
 }
@@ -82,7 +84,7 @@ static int repair(const struct kept *k, void *userdata)
 		return r;
 	owner_fd = open_owner(c);
 	for (int tries = 0; tries < REPAIRS_MAX; tries++) {
-		r = mcr_rewrite_repair(c->h, owner_fd, log, find_object(k, log));
+		r = mcr_rewrite_repair(c->h, owner_fd, log, find_object(k));
 		if (r >= 0 || r == -EBADMSG)
 			break;
 		usleep(REPAIR_PAUSE_USEC);
@@ -91,7 +93,7 @@ static int repair(const struct kept *k, void *userdata)
 		complain("put right what was interrupted, and thawed whom it concerned\n");
 	else
 		complain("cannot put right what was interrupted: %s\n", strerror(-r));
-	return r < 0 ? r : 0;
+	return r == -EBADMSG ? 0 : r < 0 ? r : 0;	/* what is no journal never becomes one: trying again changes nothing */
 }
 
 static void drop_all(void)
@@ -158,6 +160,7 @@ static int serve(const struct context *c)
 	if (r < 0) {
 		mcr_recharge_request_done(&q);
 		return answer_failure(c, r == -ENOTCONN ? "systemd's descriptor store is needed, and not there" :
+				      r == -ETIMEDOUT ? "systemd does not take descriptors in time" :
 				      "there is no room for the journal");
 	}
 	opts.log = log;
@@ -188,27 +191,37 @@ static int lock_dir(int dir_fd)
 	return fd;
 }
 
-/* Ended well there is nothing to do, and nobody to wait for. */
+/*
+ * Nothing to do only after an exit of its own with 0: being ended by SIGTERM counts as a success to systemd.  Without the lock:
+ * whoever has it may be waiting for an object that is guarded by what we are about to put right.  A journal that is in use has
+ * a lock of its own.
+ */
 static int repair_after_stop(struct context *c)
 {
-	const char *result = getenv("SERVICE_RESULT");
+	const char *code = getenv("EXIT_CODE"), *status = getenv("EXIT_STATUS");
 
-	if (result && strcmp(result, "success") == 0)
+	if (code && status && strcmp(code, "exited") == 0 && strcmp(status, "0") == 0)
 		return EXIT_OK;
 	return kept_visit(repair, c) < 0 ? EXIT_FAILED : EXIT_OK;
 }
 
-static int run(struct context *c, bool only_repair)
+/* What is ours is put right, and let go, before anybody is waited for; then what others have left; then it is our turn. */
+static int run(struct context *c)
 {
-	auto_(closep) int lock = lock_dir(c->dir_fd);
+	auto_(closep) int lock = -EBADF;
+	int r = repair_own(c);
 
+	if (r < 0)
+		return EXIT_AGAIN;
+	lock = lock_dir(c->dir_fd);
 	if (lock < 0) {
 		complain("cannot lock " MCR_RECHARGE_DIR ": %s\n", strerror(-lock));
 		return EXIT_FAILED;
 	}
-	if (only_repair)
-		return repair_after_stop(c);
-	return repair_own(c) < 0 ? EXIT_AGAIN : serve(c);
+	r = kept_visit(repair, c);
+	if (r == -EPERM || r == -EACCES)
+		return answer_failure(c, "systemd's descriptors cannot be copied, so that nothing could be put right after a stop");
+	return serve(c);
 }
 
 int main(int argc, char **argv)
@@ -217,23 +230,26 @@ int main(int argc, char **argv)
 	bool only_repair = argc == 3 && strcmp(argv[1], "--repair") == 0;
 	const char *why = "";
 	struct context c = { .name = argv[argc - 1] };
-	int code;
+	int code, failed;
 
 	if ((argc != 2 && !only_repair) || !mcr_recharge_name_ok(c.name)) {
 		complain("usage: memcg-recharge [--repair] NAME\nStarted by systemd, see memcg-reaper(8).\n");
 		return EXIT_SENSELESS;
 	}
+	signal(SIGIO, SIG_IGN);		/* of a lease: we look by ourselves */
+	/* With something to be put right, trying again is all there is. */
+	failed = getenv("LISTEN_FDS") ? EXIT_AGAIN : EXIT_FAILED;
 	if (mcr_hierarchy_find(&h, &why) < 0) {
 		complain("cannot work here: %s\n", why);
-		return EXIT_FAILED;
+		return failed;
 	}
 	c.h = h;
 	c.dir_fd = open(MCR_RECHARGE_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (c.dir_fd < 0) {
 		complain("cannot open " MCR_RECHARGE_DIR ": %s\n", strerror(errno));
-		return EXIT_FAILED;
+		return failed;
 	}
-	code = run(&c, only_repair);
+	code = only_repair ? repair_after_stop(&c) : run(&c);
 	close(c.dir_fd);
 	return code;
 }
