@@ -90,7 +90,10 @@ check "a file needs an owner" refuses "to whom?" memcg-reaper recharge /dev/shm/
 check "what is nothing is nothing" refuses "is no file, no cgroup and no zombie" memcg-reaper recharge --to=shared.slice nonsense
 check "a file of a disk is none of tmpfs" refuses "not moved" memcg-reaper recharge --to=shared.slice /etc/fstab
 check "a slice with others in it" refuses "other cgroups are in the owner" memcg-reaper recharge --to=system.slice /dev/shm/again
-check "a file on /run is the service manager's" eval 'dd if=/dev/zero of=/run/managers bs=64K count=1 status=none; refuses "service manager opens files" memcg-reaper recharge --to=shared.slice /run/managers; r=$?; rm /run/managers; exit $r'
+dd if=/dev/zero of=/run/managers bs=64K count=1 status=none
+check "a file on /run is the service manager's" refuses "service manager opens files" \
+	memcg-reaper recharge --to=shared.slice /run/managers
+rm /run/managers
 systemctl start system-limited.slice
 systemctl set-property --runtime system-limited.slice MemoryMax=256M
 systemd-run -q --wait --slice=system-limited.slice --unit=limited dd if=/dev/zero of=/dev/shm/limited bs=64K count=1 status=none
@@ -104,39 +107,61 @@ check_eq "no request is left" "$(left_requests)" 0
 check_eq "and no unit failed" "$(systemctl list-units --failed --no-legend 'memcg-*' | wc -l)" 0
 
 # Killed in the middle, again and again: systemd starts it anew, and it puts right what it had in hand.
-before=$(sum /dev/shm/again)
+dd if=/dev/urandom of=/dev/shm/large bs=1M count=24 status=none
+before=$(sum /dev/shm/large)
+# in_the_middle CGROUP: waits until somebody works in the owner, and a moment longer.
+in_the_middle() {
+	local pid end=$((SECONDS + 10))
+
+	while ((SECONDS < end)); do
+		if read -r pid <"$1/cgroup.procs" && [[ $pid ]]; then
+			sleep "0.$((RANDOM % 4))$((RANDOM % 9))"
+			return
+		fi
+	done
+	return 1
+}
 killed=0
-for ((i = 0; i < 120 && killed < 12; i++)); do
-	to=$((i % 2)) && [[ $to == 1 ]] && to=shared.slice || to=system-memcgowner.slice
-	memcg-reaper recharge --to="$to" /dev/shm/again >/dev/null &
+for ((i = 0; i < 40 && killed < 12; i++)); do
+	to=shared.slice dir=/sys/fs/cgroup/shared.slice
+	((i % 2)) || to=system-memcgowner.slice dir=$owner
+	memcg-reaper recharge --to="$to" /dev/shm/large >/dev/null &
 	caller=$!
-	sleep "0.$((RANDOM % 9))$((RANDOM % 9))"
+	in_the_middle "$dir" || true
 	pkill -KILL -x memcg-recharge && killed=$((killed + 1))
 	wait $caller || true
-	[[ $(sum /dev/shm/again) == "$before" ]] || fail "round $i: content differs"
+	[[ $(sum /dev/shm/large) == "$before" ]] || fail "round $i: content differs"
 done
+repairs() { journalctl -u 'memcg-reaper-recharge@*' -o cat --no-pager | grep -c '^put right' || true; }
 figure "SIGKILLs while it worked" $killed kills
+figure "of these, something was put right" "$(repairs)" repairs
 check_ge "it was killed" $killed 10
-check_eq "not a bit is different" "$(sum /dev/shm/again)" "$before"
+check_ge "and in the middle" "$(repairs)" 3
+check_eq "not a bit is different" "$(sum /dev/shm/large)" "$before"
 check_eq "no request is left" "$(left_requests)" 0
 
-# Stopped by systemd's own timeout there is no other start: ExecStopPost= puts right.
-systemd-run -q --unit=user sh -c 'exec 3<>/dev/shm/again; while :; do sleep 0.1; done'
+# Stopped there is no other start: ExecStopPost= puts right. SIGTERM ends it at once as well, and systemd takes that for a success.
+systemd-run -q --unit=user sh -c 'exec 3<>/dev/shm/large; while :; do sleep 0.1; done'
+wait_for 10 systemctl is-active user.service
+before_stops=$(repairs)
 for i in {1..10}; do
-	memcg-reaper recharge --to=shared.slice /dev/shm/again >/dev/null 2>&1 &
+	to=shared.slice dir=/sys/fs/cgroup/shared.slice
+	((i % 2)) || to=system-memcgowner.slice dir=$owner
+	memcg-reaper recharge --to=$to /dev/shm/large >/dev/null 2>&1 &
 	caller=$!
-	sleep "0.$((RANDOM % 9))$((RANDOM % 9))"
-	# SIGTERM ends it at once as well, and systemd takes that for a success.
-	((i % 2)) || systemctl kill -s KILL 'memcg-reaper-recharge@*' 2>/dev/null || true
+	in_the_middle "$dir" || true
+	((i % 3)) || systemctl kill -s KILL 'memcg-reaper-recharge@*' 2>/dev/null || true
 	systemctl stop 'memcg-reaper-recharge@*'
 	kill $caller 2>/dev/null || true
 	wait $caller 2>/dev/null || true
-	[[ $(sum /dev/shm/again) == "$before" ]] || fail "stop $i: content differs"
+	[[ $(sum /dev/shm/large) == "$before" ]] || fail "stop $i: content differs"
 	check_eq "nobody is frozen after stop $i" "$(grep frozen $slice/user.service/cgroup.events)" "frozen 0"
 done
 systemctl stop user
-check_eq "not a bit is different" "$(sum /dev/shm/again)" "$before"
-figure "times something was put right" "$(journalctl -u 'memcg-reaper-recharge@*' -o cat --no-pager | grep -c '^put right')" repairs
+check_ge "stopped in the middle, and put right" $(($(repairs) - before_stops)) 3
+check_eq "not a bit is different" "$(sum /dev/shm/large)" "$before"
+figure "times something was put right" "$(repairs)" repairs
+rm -f /dev/shm/large
 rm -f /dev/shm/again /dev/shm/old /dev/shm/used /dev/shm/left /etc/memcg-reaper/reaper.conf
 rm -f /run/memcg-reaper/recharge/*.request
 systemctl start memcg-reaperd
