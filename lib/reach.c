@@ -8,6 +8,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/shm.h>
 #include <sys/stat.h>
 
 #include "fileio.h"
@@ -66,6 +67,14 @@ static bool try(struct search *s, const char *path)
 	if (!is_it(s, path))
 		return false;
 	return was_opened(s, mcr_shmobject_open(path, s->object, s->refusal));
+}
+
+/* Numbers of segments, like their inodes', are those of an IPC namespace: another may have the same one. */
+static bool is_our_segment(const struct mcr_pin *p)
+{
+	struct shmid_ds ds;
+
+	return shmctl(p->shmid, IPC_STAT, &ds) == 0 && (uint32_t)ds.shm_perm.__key == p->key && ds.shm_segsz == p->size;
 }
 
 /* ---- Through a process ---- */
@@ -142,7 +151,7 @@ int mcr_reach_open(const char *proc, const struct mcr_pin *p, struct mcr_shmobje
 		return -EINVAL;
 	if (p->path && try(&s, p->path))
 		return s.result;
-	if (p->kind == MCR_PIN_SYSV && was_opened(&s, mcr_shmobject_open_sysv(p->shmid, ret, ret_refusal)))
+	if (p->kind == MCR_PIN_SYSV && is_our_segment(p) && was_opened(&s, mcr_shmobject_open_sysv(p->shmid, ret, ret_refusal)))
 		return s.result;
 	try_processes(&s);
 	return s.result;

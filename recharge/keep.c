@@ -140,29 +140,47 @@ bool kept_object(const struct kept *k, dev_t *ret_dev, uint64_t *ret_ino)
 	return true;
 }
 
+/* Whatever its first descriptor is.  A kernel may be told to let nobody (yama's ptrace_scope=3). 0 or errno. */
+static int may_copy(int pidfd)
+{
+	int fd = copy(pidfd, "0");
+
+	if (fd < 0 && (errno == EPERM || errno == EACCES || errno == ENOSYS))
+		return -errno;
+	close_fd(fd);
+	return 0;
+}
+
+/* A descriptor of the manager's: if it is a journal it is visited with its object; taken over. */
+static int visit_one(int pidfd, int fd, int (*visit)(const struct kept *, void *), void *userdata)
+{
+	struct kept k = KEPT_INIT;
+	int r;
+
+	if (!is_journal(fd)) {
+		close(fd);
+		return 0;
+	}
+	k.journal = fd;
+	add_object(&k, pidfd);
+	r = visit(&k, userdata);
+	kept_close(&k);
+	return r;
+}
+
 int kept_visit(int (*visit)(const struct kept *, void *), void *userdata)
 {
 	auto_(closep) int pidfd = syscall(SYS_pidfd_open, 1, 0);
 	DIR *dir = opendir("/proc/1/fd");
+	int r = pidfd < 0 || !dir ? -errno : may_copy(pidfd), failed = 0;
 	struct dirent *e;
-	int r = pidfd < 0 || !dir ? -errno : 0, e_one;
 
-	while (pidfd >= 0 && dir && (e = readdir(dir))) {
-		int fd = copy(pidfd, e->d_name);
+	while (r == 0 && (e = readdir(dir))) {
+		int fd = copy(pidfd, e->d_name), one = fd < 0 ? 0 : visit_one(pidfd, fd, visit, userdata);
 
-		struct kept k = KEPT_INIT;
-
-		if (fd < 0 || !is_journal(fd)) {
-			close_fd(fd);
-			continue;
-		}
-		k.journal = fd;
-		add_object(&k, pidfd);
-		e_one = visit(&k, userdata);
-		r = r < 0 ? r : e_one;	/* one that is stuck keeps none of the others */
-		kept_close(&k);
+		failed = failed ? failed : one;	/* one that is stuck keeps none of the others */
 	}
 	if (dir)
 		closedir(dir);
-	return r;
+	return r < 0 ? r : failed;
 }

@@ -219,7 +219,7 @@ static int run(struct context *c)
 		return EXIT_FAILED;
 	}
 	r = kept_visit(repair, c);
-	if (r == -EPERM || r == -EACCES)
+	if (r == -EPERM || r == -EACCES || r == -ENOSYS)
 		return answer_failure(c, "systemd's descriptors cannot be copied, so that nothing could be put right after a stop");
 	return serve(c);
 }
