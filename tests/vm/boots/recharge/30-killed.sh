@@ -6,7 +6,7 @@
 . /opt/mcr-tests/lib.sh
 . /opt/mcr-tests/recharge.sh
 
-readonly kills=200
+readonly kills=300
 
 recharge_setup
 start_shm 1
