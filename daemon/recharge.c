@@ -31,6 +31,14 @@ static struct recharge *find(struct recharges *all, const char *name)
 	return NULL;
 }
 
+static bool is_under_way(const struct recharges *all, uint64_t id)
+{
+	for (size_t i = 0; i < all->n; i++)
+		if (all->at[i].id == id)
+			return true;
+	return false;
+}
+
 static void drop(struct recharges *all, struct recharge *one)
 {
 	free(one->path);
@@ -202,9 +210,10 @@ static bool start(struct manager *m, struct mcr_config *config, const struct mcr
 	struct recharge one = { .id = id, .path = (char *)path, .held = held, .since_ns = mcr_now_ns() };
 	int r;
 
-	snprintf(one.name, sizeof(one.name), "%s-%" PRIu64, kind, id);
+	/* A name of its own each time: the unit that has answered may not have ended yet, and would not be started again. */
+	snprintf(one.name, sizeof(one.name), "%s-%" PRIu64 "-%" PRIx64, kind, id, mcr_realtime_ns());
 	if (!p || !p->recharge || p->dry_run || mcr_owner_is(path) || m->recharges.why_not || !m->bus_ready ||
-	    m->recharges.n == RECHARGES_MAX || find(&m->recharges, one.name))
+	    m->recharges.n == RECHARGES_MAX || is_under_way(&m->recharges, id))
 		return false;
 	r = ask(m, config, p, &one);
 	if (r < 0)

@@ -19,7 +19,7 @@ struct mcr_zombie;
 
 /* One that was asked for. */
 struct recharge {
-	char name[48];		/* of the request: "held-123", "zombie-123" */
+	char name[64];		/* of the request: "held-123-18ea..." */
 	uint64_t id;
 	bool held;
 	char *path, *owner;
