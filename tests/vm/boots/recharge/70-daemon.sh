@@ -67,7 +67,7 @@ check_eq "and nothing was" "$(zombies old.service)" 1
 printf '[Reaper]\nIntervalSec=3s\nGraceSec=1s\nPinnedRetrySec=1s\n[Policy default]\nSlice=system.slice\nRecharge=yes\n' >/etc/memcg-reaper/reaper.conf
 systemctl restart memcg-reaperd
 before=$(sum /dev/shm/old)
-check "with it the zombie goes" wait_for 60 eval '[[ $(zombies old.service) == 0 ]]'
+check "with it the zombie goes" wait_for 120 eval '[[ $(zombies old.service) == 0 ]]'
 check_eq "its file does not" "$(sum /dev/shm/old)" "$before"
 systemctl stop memcg-reaperd
 
