@@ -230,7 +230,6 @@ bool recharge_held(struct manager *m, const struct held *h)
 bool recharge_zombie(struct manager *m, struct known *k, const struct mcr_zombie *z)
 {
 	const struct mcr_policy *p = coverage_policy(m, z->id, z->path, NULL);
-
 	uint64_t now = mcr_now_ns(), retry = m->config->pinned_retry_usec * MCR_NSEC_PER_USEC;
 
 	if (k->recharge_ns && k->recharge_refs == z->refs && now - k->recharge_ns < retry)

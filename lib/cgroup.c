@@ -183,3 +183,17 @@ int mcr_cgroup_remove(const struct mcr_hierarchy *h, uint64_t id)
 		return -ESTALE;
 	return unlinkat(parent_fd, name, AT_REMOVEDIR) < 0 ? -errno : 0;
 }
+
+/* "0::/system.slice/x.service", below those of cgroup v1 if there are any. */
+char *mcr_cgroup_of_process(int proc_pid_fd)
+{
+	auto_(freep) char *text = NULL;
+	char *save, *line;
+
+	if (mcr_read_all_at(proc_pid_fd, "cgroup", &text) < 0)
+		return NULL;
+	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+		if (strncmp(line, "0::", 3) == 0)
+			return strdup(line + 3);
+	return NULL;
+}

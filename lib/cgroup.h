@@ -65,3 +65,6 @@ int mcr_cgroup_charge(int fd, struct mcr_charge *ret);
  * 0; -ESTALE or -ENOENT: gone already; -EBUSY: in use, or wanted back; or another errno.
  */
 int mcr_cgroup_remove(const struct mcr_hierarchy *h, uint64_t id);
+
+/* The cgroup of the process whose directory in /proc this is, as the caller sees it; allocated. NULL: it has ended, or no memory. */
+char *mcr_cgroup_of_process(int proc_pid_fd);

@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 
+#include "cgroup.h"
 #include "fileio.h"
 #include "util.h"
 
@@ -139,19 +140,6 @@ static int look_at_threads(struct search *s, int dir_fd, pid_t pid, bool leader_
 	return 0;
 }
 
-static char *read_cgroup(int dir_fd)
-{
-	auto_(freep) char *text = NULL;
-	char *save, *line;
-
-	if (mcr_read_all_at(dir_fd, "cgroup", &text) < 0)
-		return NULL;
-	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
-		if (strncmp(line, "0::", 3) == 0)
-			return strdup(line + 3);
-	return NULL;
-}
-
 static int append(struct search *s, const struct mcr_holder *h)
 {
 	struct mcr_holders *found = s->found;
@@ -188,7 +176,7 @@ static int look_at_process(struct search *s, int proc_fd, const char *name)
 		return r;
 	if (mcr_read_at(dir_fd, "comm", h.comm, sizeof(h.comm)) < 0)
 		h.comm[0] = '\0';
-	h.cgroup = read_cgroup(dir_fd);
+	h.cgroup = mcr_cgroup_of_process(dir_fd);
 	r = append(s, &h);
 	if (r < 0)
 		free(h.cgroup);

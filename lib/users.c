@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "cgroup.h"
 #include "fileio.h"
 #include "pins.h"
 #include "util.h"
@@ -252,20 +253,6 @@ static int look_at_anon(struct search *s, pid_t pid)
 	return 0;
 }
 
-/* "0::/system.slice/x.service", below those of cgroup v1 if there are any. */
-static char *read_cgroup(int dir_fd)
-{
-	auto_(freep) char *text = NULL;
-	char *save, *line;
-
-	if (mcr_read_all_at(dir_fd, "cgroup", &text) < 0)
-		return NULL;
-	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
-		if (strncmp(line, "0::", 3) == 0)
-			return strdup(line + 3);
-	return NULL;
-}
-
 /* One that has ended by now uses nothing any more. */
 static void describe(struct search *s, int dir_fd)
 {
@@ -279,7 +266,7 @@ static void describe(struct search *s, int dir_fd)
 	}
 	for (size_t i = s->first; i < s->users->n; i++) {
 		snprintf(s->users->users[i].comm, sizeof(s->users->users[i].comm), "%.15s", comm);
-		s->users->users[i].cgroup = read_cgroup(dir_fd);
+		s->users->users[i].cgroup = mcr_cgroup_of_process(dir_fd);
 	}
 }
 

@@ -59,7 +59,7 @@ static int find_object(const struct kept *k)
 	return -EBADF;
 }
 
-/* What is put back is charged to the owner too, if he is still there. */
+/* What is put back is charged to the owner too, if he is still there; of what others left, to ours, who lives on as well. */
 static int open_owner(const struct context *c)
 {
 	struct mcr_recharge_request q;
