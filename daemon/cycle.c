@@ -201,8 +201,21 @@ static void mark_tried(struct manager *m, uint64_t anchor_id)
 	for (size_t i = 0; i < m->census->n; i++) {
 		struct known *k = zombies_find(&m->zombies, m->census->zombies[i].id);
 
-		if (k && k->trying && m->census->zombies[i].anchor_id == anchor_id)
+		if (k && k->trying && m->census->zombies[i].anchor_id == anchor_id) {
 			k->tried = true;
+			k->unreclaimed = false;
+		}
+	}
+}
+
+/* Nothing was reclaimed there. What is shared memory can go all the same. */
+static void mark_unreclaimed(struct manager *m, uint64_t anchor_id)
+{
+	for (size_t i = 0; i < m->census->n; i++) {
+		struct known *k = zombies_find(&m->zombies, m->census->zombies[i].id);
+
+		if (k && k->trying && m->census->zombies[i].anchor_id == anchor_id)
+			k->unreclaimed = true;
 	}
 }
 
@@ -227,6 +240,7 @@ static void on_reaped(const void *record, void *userdata)
 		return;		/* the ancestor was removed meanwhile */
 	if (rep->error == -EAGAIN) {
 		m->totals.rounds_refused++;
+		mark_unreclaimed(m, rep->anchor_id);
 		log_action(EVENT_NONE, LOG_INFO, "not reaped below", path, 0, "it, or a cgroup below it, is near its memory limit");
 		return;
 	}
@@ -340,7 +354,10 @@ static const struct mcr_policy *choose(const struct mcr_zombie *z, void *userdat
 	struct known *k = zombies_find(&c->m->zombies, z->id);
 	const struct mcr_policy *p = coverage_policy(c->m, z->id, z->path, NULL);
 
-	if (!k || !p || !p->shield || !zombie_worth_trying(k, z, &times, mcr_now_ns()))
+	if (!k || !p || !zombie_worth_trying(k, z, &times, mcr_now_ns()))
+		return NULL;
+	k->unreclaimed = !p->shield;
+	if (!p->shield)
 		return NULL;
 	if (p->dry_run) {
 		c->dry++;
@@ -448,8 +465,10 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata)
 		r = plan_and_start(m);
 	if (r < 0)
 		log_error("census failed: %s", strerror(-r));
-	if (!job_runs(&m->cycle_job))
+	if (!job_runs(&m->cycle_job)) {
+		pinning_start(m);
 		end_cycle(m);
+	}
 	return 0;
 }
 

@@ -95,7 +95,7 @@ static void on_end(bool late, void *userdata)
 		struct known *k = zombies_find(&m->zombies, z->id);
 		const char *why;
 
-		if (!k || !k->pinned)
+		if (!k || !(k->pinned || k->unreclaimed))
 			continue;
 		recharge_zombie(m, k, z);	/* also one for which there was no room, or no bus, before */
 		if (!k->untold)
@@ -125,7 +125,7 @@ void pinning_start(struct manager *m)
 	for (size_t i = 0; m->walker && i < m->zombies.n && n < ARRAY_SIZE(m->looking); i++) {
 		struct known *k = &m->zombies.at[i];
 
-		if (!k->tries || (k->looked && k->looked_refs == k->refs))
+		if ((!k->tries && !k->unreclaimed) || (k->looked && k->looked_refs == k->refs))
 			continue;
 		k->looked = true;
 		k->looked_refs = k->refs;

@@ -36,6 +36,7 @@ struct known {
 	bool seen;		/* in the census at hand */
 	bool trying;		/* part of the round under way */
 	bool tried;		/* its anchor was reclaimed in that round */
+	bool unreclaimed;	/* reclaim is refused at its anchor, or not wanted by policy: recharging may still help */
 };
 
 struct zombie_table {

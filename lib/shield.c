@@ -16,6 +16,7 @@
 #include "cgroup.h"
 #include "fileio.h"
 #include "hierarchy.h"
+#include "owner.h"
 #include "pressure.h"
 #include "restore.h"
 #include "util.h"
@@ -90,16 +91,19 @@ static bool near_limit(int fd, uint64_t usage)
 	return false;
 }
 
-/* Any live cgroup in the subtree near its limit?  1, 0, or errno. */
-static int subtree_near_limit(int fd)
+/*
+ * Any live cgroup in the subtree near its limit?  1, 0, or errno.  Owner groups do not count: no process lives there that could
+ * be killed, and an administrator's limit on one would keep everybody's zombies in the slice.
+ */
+static int subtree_near_limit(int fd, const char *name)
 {
 	uint64_t usage;
 	struct dirent *e;
 	DIR *dir;
 	int r = 0;
 
-	if (mcr_read_u64_at(fd, "memory.current", &usage) < 0)
-		return 0;	/* dead, or without the memory controller */
+	if (mcr_owner_is(name) || mcr_read_u64_at(fd, "memory.current", &usage) < 0)
+		return 0;	/* or dead, or without the memory controller */
 	if (near_limit(fd, usage))
 		return 1;
 	dir = fdopendir(openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -111,7 +115,7 @@ static int subtree_near_limit(int fd)
 		if (e->d_type != DT_DIR || e->d_name[0] == '.')
 			continue;
 		child = openat(fd, e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		r = child < 0 ? 0 : subtree_near_limit(child);
+		r = child < 0 ? 0 : subtree_near_limit(child, e->d_name);
 	}
 	closedir(dir);
 	return r;
@@ -151,7 +155,7 @@ static int add_sibling(struct siblings *s, struct mcr_restore *journal, int pare
 
 	if (fd < 0)
 		return errno == ENOENT ? 0 : -errno;	/* removed since we saw it */
-	r = subtree_near_limit(fd);
+	r = subtree_near_limit(fd, name);
 	if (r != 0)
 		return r < 0 ? r : -EAGAIN;
 	r = mcr_cgroup_id(fd, &child.id);

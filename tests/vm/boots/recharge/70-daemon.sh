@@ -65,9 +65,18 @@ check "without it there is a zombie" wait_for 20 eval '[[ $(zombies old.service)
 check "it is said what would be done" eval "memcg-reaper recharge --dry-run old.service | tee -a /dev/stderr | grep -q '4.0M would be moved lease'"
 check_eq "and nothing was" "$(zombies old.service)" 1
 printf '[Reaper]\nIntervalSec=3s\nGraceSec=1s\nPinnedRetrySec=1s\n[Policy default]\nSlice=system.slice\nRecharge=yes\n' >/etc/memcg-reaper/reaper.conf
-systemctl restart memcg-reaperd
+systemd-run -q --unit=tight -p MemoryMax=32M sleep infinity
+at=$(current)
 before=$(sum /dev/shm/old)
-check "with it the zombie goes" wait_for 120 eval '[[ $(zombies old.service) == 0 ]]'
+systemctl restart memcg-reaperd
+owed() { (($(current) - at >= 4 << 20)); }
+check "near a service's limit nothing is reclaimed, and yet its file is moved" wait_for 120 owed
+systemctl stop tight
+systemctl set-property --runtime system-memcgowner.slice MemoryMax=64M
+told() { journalctl -u memcg-reaperd -u 'memcg-reaper-recharge@*' -o short-monotonic --no-pager | tail -n 40; }
+check "the owner's own limit keeps nobody from being reaped: the zombie goes" \
+	eval 'wait_for 120 eval "[[ \$(zombies old.service) == 0 ]]" || { told; false; }'
+systemctl set-property --runtime system-memcgowner.slice MemoryMax=infinity
 check_eq "its file does not" "$(sum /dev/shm/old)" "$before"
 systemctl stop memcg-reaperd
 
