@@ -14,6 +14,7 @@
 #include "pins.h"
 #include "reach.h"
 #include "rechargeask.h"
+#include "refaultrun.h"
 #include "rewrite.h"
 #include "shmobject.h"
 #include "users.h"
@@ -25,7 +26,7 @@ struct run {
 	struct mcr_holderwalk *walk;	/* NULL: BPF is refused */
 	int owner_fd;			/* -EBADF: none, or not yet */
 	struct json_object *objects;
-	uint64_t moved_bytes, left_bytes, longest_pause_usec;
+	uint64_t moved_bytes, left_bytes, longest_pause_usec, shield_bytes;
 	const char *why_not;		/* the first reason against one of them; static */
 };
 
@@ -205,6 +206,21 @@ static int look(uint64_t id, struct mcr_pins **ret)
 	return r < 0 ? r : mcr_pins_walk(w, id, ret);
 }
 
+/* Last: what of its memory is shared has an owner by then, and is not pushed to swap. */
+static int refault(struct run *run)
+{
+	struct mcr_refault_outcome out;
+	int r = mcr_refault_memcg(run->o, run->q, run->owner_fd, run->objects, &out);
+
+	if (r < 0)
+		return r;
+	note_why(run, out.why_not);
+	run->moved_bytes += out.moved_bytes;
+	run->left_bytes += out.left_bytes;
+	run->shield_bytes += out.shield_bytes;
+	return 0;
+}
+
 static int move_memcg(struct run *run)
 {
 	auto_(mcr_pins_freep) struct mcr_pins *pins = NULL;
@@ -225,6 +241,8 @@ static int move_memcg(struct run *run)
 		}
 		r = move_pin(run, pins, ledger, i);
 	}
+	if (r == 0 && !in_use_again(run))
+		r = refault(run);
 	if (r == -ESTALE) {	/* the last reference has gone meanwhile */
 		note_why(run, "the cgroup is gone, and nothing holds it");
 		r = 0;
@@ -257,6 +275,7 @@ static struct json_object *answer(struct run *run)
 	add_u64(o, "moved_bytes", run->moved_bytes);
 	add_u64(o, "left_bytes", run->left_bytes);
 	add_u64(o, "longest_pause_usec", run->longest_pause_usec);
+	add_u64(o, "shield_bytes", run->shield_bytes);
 	add_str(o, "why_not", run->why_not);
 	json_object_object_add(o, "objects", steal_ptr(run->objects));
 	return o;
