@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Exactly the ranges that were wanted come back, and nothing beyond: POSIX_FADV_WILLNEED reads what it is told and no more, in
- * parts as large as the device's readahead at most, which is why it is asked for in small ones; MADV_POPULATE_READ then
- * waits for the pages, with MADV_RANDOM against readahead around a page that has gone again.  O_NOATIME: nobody's access time changes.
+ * Exactly the ranges that were wanted come back, and nothing beyond: POSIX_FADV_WILLNEED reads what it is told and no
+ * more, in parts as large as the device's readahead at most, which is why it is asked for in small ones;
+ * MADV_POPULATE_READ then waits for the pages, with MADV_RANDOM against readahead around a page that has gone again.
+ * O_NOATIME: nobody's access time changes.
  */
 #include "readback.h"
 
@@ -65,10 +66,11 @@ static enum mcr_refusal check(int fd, const struct mcr_wanted_file *f)
 }
 
 /*
- * Through a mapping, which leads to the file without a step through any directory: neither an automount nor a dead server can be
- * on the way, nor a file that has been put in its place.  Looked at before it is opened.
+ * Through a mapping, which leads to the file without a step through any directory: neither an automount nor a dead
+ * server can be on the way, nor a file that has been put in its place.  Looked at before it is opened.
  */
-static enum mcr_refusal open_way(int proc_fd, const struct mcr_wanted_file *f, const struct mcr_wanted_way *way, int *ret)
+static enum mcr_refusal open_way(int proc_fd, const struct mcr_wanted_file *f, const struct mcr_wanted_way *way,
+				 int *ret)
 {
 	auto_(closep) int look = -EBADF;
 	enum mcr_refusal refusal;
@@ -142,8 +144,8 @@ static uint64_t count_present(const unsigned char *in_core, size_t pages)
 }
 
 /* Has what is missing read: asks for it, or waits for it. */
-static enum mcr_refusal read_missing(const struct reader *r, int fd, char *at, uint64_t offset, const unsigned char *in_core,
-				     size_t pages, bool wait)
+static enum mcr_refusal read_missing(const struct reader *r, int fd, char *at, uint64_t offset,
+				     const unsigned char *in_core, size_t pages, bool wait)
 {
 	size_t most = (wait ? WINDOW_BYTES : ASK_BYTES) / r->page, first, i = 0;
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The half of refaulting that runs in the owner's cgroup: opens what is wanted while it is still in the page cache, waits until
- * that was evicted, and reads back what is not there any more.  Whatever it reads is charged to the cgroup it is in.
+ * The half of refaulting that runs in the owner's cgroup: opens what is wanted while it is still in the page cache,
+ * waits until that was evicted, and reads back what is not there any more.  Whatever it reads is charged to the
+ * cgroup it is in.
  */
 #pragma once
 

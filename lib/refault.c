@@ -121,7 +121,8 @@ static int start_reader(struct refault *f, int *ret_go_fd)
 	if (proc_fd < 0 || pipe2(go, O_CLOEXEC) < 0)
 		return -errno;
 	job.go_fd = go[0];
-	r = mcr_worker_start_in(&f->worker, f->o->owner_fd, mcr_readback_run, &job, (int[]){ go[0], job.owner_fd, proc_fd }, 3);
+	r = mcr_worker_start_in(&f->worker, f->o->owner_fd, mcr_readback_run, &job,
+				(int[]){ go[0], job.owner_fd, proc_fd }, 3);
 	close(go[0]);
 	if (r < 0)
 		close(go[1]);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Moves the charge of page cache to an owner: it is evicted, and what live users had of it is read back at once by a process in
- * the owner's cgroup.  Nobody is frozen and no content is touched; it costs reading from disk, and until it is read its users may
- * wait for the disk as well: what they fault first themselves is charged to them.
+ * Moves the charge of page cache to an owner: it is evicted, and what live users had of it is read back at once by a
+ * process in the owner's cgroup.  Nobody is frozen and no content is touched; it costs reading from disk, and until
+ * it is read its users may wait for the disk as well: what they fault first themselves is charged to them.
  *
  * Left where it is: what the kernel does not evict (dirty, locked, always in use).
  *
@@ -26,11 +26,11 @@ struct mcr_refault_opts {
 	int owner_fd;			/* directory of the owner's cgroup; it must take processes */
 	uint64_t max_bytes;		/* more that is wanted: refused */
 	uint64_t max_usec;		/* for reading back, in all; 0: 30 s */
-	unsigned int pressure_max_centi, available_min_centi;	/* pressure.h: above, nothing is begun, and reading stops */
+	unsigned int pressure_max_centi, available_min_centi;	/* beyond (pressure.h) nothing is begun, and reading stops */
 	bool dry_run;			/* only say what would be done */
 	/*
-	 * Evicts the memcgs the wanted pages are charged to; called once at most, when all is open that is to be read back.
-	 * MCR_REFUSED_NOT: it was tried; else why not, and nothing was taken.
+	 * Evicts the memcgs the wanted pages are charged to; called once at most, when all is open that is to be read
+	 * back. MCR_REFUSED_NOT: it was tried; else why not, and nothing was taken.
 	 */
 	enum mcr_refusal (*evict)(void *userdata);
 	void *userdata;
@@ -50,7 +50,8 @@ struct mcr_refault_result {
 };
 
 /*
- * Sets the refusal of each wanted file that is not read back. Blocks for as long as evict() and max_usec take.
- * 0: all that was wanted is in memory; 1: not all, ret->refusal says why; or errno of starting a process. *ret is always set.
+ * Sets the refusal of each wanted file that is not read back. Blocks for as long as evict() and max_usec take. 0: all
+ * that was wanted is in memory; 1: not all, ret->refusal says why; or errno of starting a process. *ret is always
+ * set.
  */
 int mcr_refault(const struct mcr_refault_opts *opts, struct mcr_wanted *wanted, struct mcr_refault_result *ret);

@@ -58,7 +58,6 @@ static int walk(struct subject *s)
 	if (r < 0)
 		return r;
 	drop_pins(s);
-	mcr_pins_walker_scan(w, false);		/* what is mapped is on the lists */
 	return mcr_pins_walk_all(w, s->ids, s->n, s->pins);
 }
 
@@ -157,13 +156,17 @@ static int on_reaped(const struct mcr_reap_report *rep, void *userdata)
 static int reap(struct subject *s)
 {
 	const struct mcr_policy policy = { .step_bytes = s->q->step_bytes };
-	const struct mcr_reap_anchor anchor = { .id = s->anchor_id, .zombies = s->n, .bytes = s->bytes, .policy = &policy };
+	const struct mcr_reap_anchor anchor = {
+		.id = s->anchor_id, .zombies = s->n, .bytes = s->bytes, .policy = &policy,
+	};
+	uint64_t may = s->q->evict_max_bytes > s->shield_bytes ? s->q->evict_max_bytes - s->shield_bytes : 0;
 	const struct mcr_reap_opts opts = {
 		.h = s->o->h,
 		.shield = {
-			.max_bytes = s->q->evict_max_bytes > s->shield_bytes ? s->q->evict_max_bytes - s->shield_bytes : 0,
+			.max_bytes = may,
 			.journal_dir_fd = s->o->journal_dir_fd, .proc_fd = s->o->proc_fd,
-			.pressure_max_centi = s->q->pressure_max_centi, .available_min_centi = s->q->available_min_centi,
+			.pressure_max_centi = s->q->pressure_max_centi,
+			.available_min_centi = s->q->available_min_centi,
 		},
 	};
 	int r = mcr_reap(&opts, &anchor, 1, on_reaped, s);
@@ -214,9 +217,11 @@ static uint64_t still_there(const struct subject *s, const struct mcr_wanted_fil
 			if (p->kind != MCR_PIN_FILE || p->ino != f->ino || p->dev != f->dev)
 				continue;
 			for (size_t n = 0; n < f->n_ranges; n++)
-				bytes += mcr_ranges_within(p->ranges, p->n_ranges, f->ranges[n].offset, f->ranges[n].len);
+				bytes += mcr_ranges_within(p->ranges, p->n_ranges, f->ranges[n].offset,
+							   f->ranges[n].len);
 			if (bytes)
-				*why = p->dirty_bytes ? MCR_REFUSED_DIRTY : p->locked ? MCR_REFUSED_LOCKED : MCR_REFUSED_BUSY;
+				*why = p->dirty_bytes ? MCR_REFUSED_DIRTY :
+				       p->locked ? MCR_REFUSED_LOCKED : MCR_REFUSED_BUSY;
 			sum += bytes;
 		}
 	}
@@ -312,8 +317,9 @@ static int refault(struct subject *s, int owner_fd, struct mcr_wanted *w, struct
 	}
 	/* The owner's own file cache may grow by others as well: no more than was read. */
 	ret->moved_bytes = res.charged_bytes < res.read_bytes ? res.charged_bytes : res.read_bytes;
-	ret->left_bytes = res.refused_bytes + (res.evicted && res.wanted_bytes > res.read_bytes ? res.wanted_bytes - res.read_bytes :
-					       res.refusal && !res.evicted ? res.wanted_bytes : 0);
+	ret->left_bytes = res.refused_bytes;
+	if (!s->o->dry_run && res.wanted_bytes > res.read_bytes)
+		ret->left_bytes += res.wanted_bytes - res.read_bytes;
 	ret->shield_bytes = s->shield_bytes;
 	for (size_t i = 0; kept && !res.refusal && i < w->n; i++)
 		res.refusal = w->files[i].refusal;

@@ -32,6 +32,7 @@
 #define MAGIC_9P 0x01021997
 #define MAGIC_GFS2 0x01161970
 #define MAGIC_OCFS2 0x7461636f
+#define MAJOR_LOOP 7
 #define MAJOR_NBD 43
 
 struct search {
@@ -106,6 +107,20 @@ int mcr_ranges_put(struct mcr_range **ranges, size_t *n, size_t *size, uint64_t 
 
 /* ---- Files ---- */
 
+/* A loop device is on top of a file, which may be anywhere. */
+static enum mcr_refusal by_device(dev_t dev)
+{
+	switch (major(dev)) {
+	case 0:
+	case MAJOR_LOOP:
+		return MCR_REFUSED_FILE_SYSTEM;
+	case MAJOR_NBD:
+		return MCR_REFUSED_NETWORK_FS;
+	default:
+		return MCR_REFUSED_NOT;
+	}
+}
+
 enum mcr_refusal mcr_wanted_judge(uint64_t magic, dev_t dev)
 {
 	switch (magic) {
@@ -126,8 +141,7 @@ enum mcr_refusal mcr_wanted_judge(uint64_t magic, dev_t dev)
 	case EXT4_SUPER_MAGIC:		/* ext2 and ext3 too */
 	case MAGIC_XFS:
 	case F2FS_SUPER_MAGIC:
-		/* Of a block device, which must not be a network's. */
-		return major(dev) == MAJOR_NBD ? MCR_REFUSED_NETWORK_FS : major(dev) ? MCR_REFUSED_NOT : MCR_REFUSED_FILE_SYSTEM;
+		return by_device(dev);
 	case BTRFS_SUPER_MAGIC:		/* whose device numbers are its own */
 		return MCR_REFUSED_NOT;
 	default:
@@ -213,9 +227,12 @@ static int join_files(struct mcr_wanted *w)
 			}
 			continue;
 		}
-		for (size_t k = 0; k < f->n_cached; k++)
-			if (mcr_ranges_put(&before->cached, &before->n_cached, &size, f->cached[k].offset, f->cached[k].len) < 0)
+		for (size_t k = 0; k < f->n_cached; k++) {
+			const struct mcr_range *its = &f->cached[k];
+
+			if (mcr_ranges_put(&before->cached, &before->n_cached, &size, its->offset, its->len) < 0)
 				return -ENOMEM;
+		}
 		file_free(f);
 		*f = (struct mcr_wanted_file){ 0 };
 	}
@@ -306,7 +323,8 @@ static int look_at_entries(struct search *s, struct mcr_wanted_file *f, uint64_t
 		return want(s, f, m->offset, m->len);
 	for (uint64_t at = 0; r == 0 && at < pages;) {
 		uint64_t todo = pages - at < ENTRIES ? pages - at : ENTRIES;
-		ssize_t got = pread(s->pagemap_fd, entries, todo * sizeof(*entries), (start / s->page + at) * sizeof(*entries));
+		ssize_t got = pread(s->pagemap_fd, entries, todo * sizeof(*entries),
+				    (start / s->page + at) * sizeof(*entries));
 
 		if (got < (ssize_t)sizeof(*entries))
 			return 0;	/* it has ended */
@@ -385,7 +403,8 @@ static int look_at_all(struct search *s, const char *proc)
 	if (!dir)
 		return -errno;
 	while (r == 0 && (e = readdir(dir))) {
-		if (!isdigit((unsigned char)e->d_name[0]) || mcr_parse_u64(e->d_name, &pid) < 0 || (pid_t)pid == getpid())
+		if (!isdigit((unsigned char)e->d_name[0]) || mcr_parse_u64(e->d_name, &pid) < 0 ||
+		    (pid_t)pid == getpid())
 			continue;
 		s->pid = pid;
 		r = look_at_process(s, dirfd(dir), e->d_name);

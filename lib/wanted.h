@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What live processes want of the page cache that is charged to memcgs which are dead or about to go: the pages they have in
- * their page tables.  Whoever reclaims them takes them from these processes, each of which would read them from disk again.
+ * What live processes want of the page cache that is charged to memcgs which are dead or about to go: the pages they
+ * have in their page tables.  Whoever reclaims them takes them from these processes, each of which would read them
+ * from disk again.
  *
  * Files that are merely open are left out: nothing tells which of their pages anybody will read again.
  */
@@ -31,7 +32,7 @@ struct mcr_wanted_file {
 	uint64_t ino;
 	uint64_t magic;		/* of its file system */
 	char *name;		/* as mcr_pin.name; NULL: not known */
-	struct mcr_range *ranges;	/* in the page cache, mapped, and charged there: ascending, apart from each other */
+	struct mcr_range *ranges;	/* mapped, and charged there: ascending, apart from each other */
 	size_t n_ranges, size;
 	uint64_t bytes;		/* the sum of them */
 	struct mcr_range *cached;	/* all that is charged there */
@@ -56,15 +57,15 @@ static inline void mcr_wanted_freep(struct mcr_wanted **w)
 }
 
 /*
- * Looks at the address space of every process below proc ("/proc") but the caller's own, for files among the pins of n memcgs
- * (NULL where there is none).  Bounded by 65,536 ranges; beyond, it is not complete.
+ * Looks at the address space of every process below proc ("/proc") but the caller's own, for files among the pins of
+ * n memcgs (NULL where there is none).  Bounded by 65,536 ranges; beyond, it is not complete.
  * 0 and *ret (free with mcr_wanted_free()); -ENOMEM, or errno of opening proc.
  */
 int mcr_wanted_note(const char *proc, struct mcr_pins *const *pins, size_t n, struct mcr_wanted **ret);
 
 /*
- * May a file of this file system be read back?  Only where reading asks nobody but a disk of this machine; decided by what the
- * kernel said of it, without touching the file.  MCR_REFUSED_NOT, FUSE, NETWORK_FS or FILE_SYSTEM.
+ * May a file of this file system be read back?  Only where reading asks nobody but a disk of this machine; decided by
+ * what the kernel said of it, without touching the file.  MCR_REFUSED_NOT, FUSE, NETWORK_FS or FILE_SYSTEM.
  */
 enum mcr_refusal mcr_wanted_judge(uint64_t magic, dev_t dev);
 

@@ -103,7 +103,8 @@ static int repair(const struct kept *k, void *userdata)
 /* Of whoever was killed while page cache was evicted; where somebody is at it, there is nothing to be put right. */
 static void restore_knobs(const struct context *c)
 {
-	int shield = mcr_shield_recover(c->h, c->run_fd), drain = mcr_restore_recover(c->h, c->run_fd, MCR_DRAIN_JOURNAL);
+	int shield = mcr_shield_recover(c->h, c->run_fd);
+	int drain = mcr_restore_recover(c->h, c->run_fd, MCR_DRAIN_JOURNAL);
 
 	if (shield == 1 || drain == 1)
 		complain("put back what a killed one had changed\n");
@@ -159,7 +160,9 @@ static int answer_failure(const struct context *c, const char *why)
 static int serve(const struct context *c)
 {
 	auto_(mcr_chunklog_freep) struct mcr_chunklog *log = NULL;
-	struct mcr_recharge_opts opts = { .h = c->h, .keep = keep_fd, .drop = drop_fd, .journal_dir_fd = c->run_fd, .proc_fd = c->proc_fd };
+	struct mcr_recharge_opts opts = {
+		.h = c->h, .keep = keep_fd, .drop = drop_fd, .journal_dir_fd = c->run_fd, .proc_fd = c->proc_fd,
+	};
 	struct mcr_recharge_request q;
 	struct json_object *result = NULL;
 	int r = mcr_recharge_asked(c->dir_fd, c->name, &q);

@@ -8,9 +8,9 @@
  *
  *	resident=N of=N major=N changed=N
  *
- * pages of those it touches that are in memory, before it touches them; page faults for which it had to read from disk; pages whose
- * content is another than at first.  "lock": it locks the pages.  "busy": it touches them all the time.  "unmap": it lets go of the
- * file at SIGUSR1 instead.
+ * pages of those it touches that are in memory, before it touches them; page faults for which it had to read from
+ * disk; pages whose content is another than at first.  "lock": it locks the pages.  "busy": it touches them all the
+ * time.  "unmap": it lets go of the file at SIGUSR1 instead.
  */
 #include <fcntl.h>
 #include <linux/sched.h>

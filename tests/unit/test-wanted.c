@@ -58,6 +58,7 @@ START_TEST(only_disks_of_this_machine_are_read)
 	ck_assert_int_eq(mcr_wanted_judge(0x58465342, disk), MCR_REFUSED_NOT);
 	ck_assert_int_eq(mcr_wanted_judge(BTRFS_SUPER_MAGIC, none), MCR_REFUSED_NOT);
 	ck_assert_int_eq(mcr_wanted_judge(EXT4_SUPER_MAGIC, nbd), MCR_REFUSED_NETWORK_FS);
+	ck_assert_int_eq(mcr_wanted_judge(EXT4_SUPER_MAGIC, makedev(7, 1)), MCR_REFUSED_FILE_SYSTEM);
 	ck_assert_int_eq(mcr_wanted_judge(EXT4_SUPER_MAGIC, none), MCR_REFUSED_FILE_SYSTEM);
 	ck_assert_int_eq(mcr_wanted_judge(0x65735546, none), MCR_REFUSED_FUSE);
 	ck_assert_int_eq(mcr_wanted_judge(0x65735546, disk), MCR_REFUSED_FUSE);
