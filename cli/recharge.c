@@ -37,18 +37,20 @@ struct asked {
 
 struct targets {
 	struct mcr_recharge_request at[TARGETS_MAX];
+	bool dead[TARGETS_MAX];
 	size_t n;
 };
 
 /* ---- What is meant ---- */
 
-static int add_target(struct targets *t, uint64_t id, const char *path)
+static int add_target(struct targets *t, uint64_t id, const char *path, bool dead)
 {
 	struct mcr_recharge_request *q = &t->at[t->n];
 
 	if (t->n == TARGETS_MAX)
 		return 0;
 	*q = (struct mcr_recharge_request){ .cgroup_id = id, .path = strdup(path) };
+	t->dead[t->n] = dead;
 	if (!q->path)
 		return -ENOMEM;
 	t->n++;
@@ -63,7 +65,7 @@ static int add_live(struct targets *t, const struct mcr_hierarchy *h, int fd)
 
 	if (r == 0)
 		r = mcr_cgroup_path(h, fd, &path);
-	return r == 0 ? add_target(t, id, path) : r;
+	return r == 0 ? add_target(t, id, path, false) : r;
 }
 
 static bool is_meant(const struct mcr_zombie *z, const char *what, uint64_t id)
@@ -81,7 +83,7 @@ static int add_zombies(struct targets *t, const char *what, uint64_t id)
 		r = mcr_census_walk(w, &c);
 	for (size_t i = 0; r == 0 && i < c->n; i++)
 		if (is_meant(&c->zombies[i], what, id))
-			r = add_target(t, c->zombies[i].id, c->zombies[i].path);
+			r = add_target(t, c->zombies[i].id, c->zombies[i].path, true);
 	return r == 0 && t->n == 0 ? -ENOENT : r;
 }
 
@@ -92,12 +94,25 @@ static int find_targets(struct targets *t, const struct mcr_hierarchy *h, const 
 	struct stat st;
 
 	if (*what == '/' && stat(what, &st) == 0 && !S_ISDIR(st.st_mode))
-		return add_target(t, 0, what);
+		return add_target(t, 0, what, false);
 	fd = mcr_parse_u64(what, &id) == 0 ? mcr_cgroup_open_id(h, id) : mcr_cgroup_open_path(h, what);
 	return fd >= 0 ? add_live(t, h, fd) : add_zombies(t, what, id);
 }
 
 /* ---- To whom ---- */
+
+/* What page cache may be evicted, and when. */
+static void set_bounds(const struct mcr_config *config, struct mcr_recharge_request *q, bool dead)
+{
+	const struct mcr_policy *p = mcr_policy_for(config, q->path, NULL);
+
+	if (!p)
+		p = mcr_policy_named(config, "default");
+	q->evict_max_bytes = dead ? p->shield ? p->budget_bytes : 0 : p->drain ? p->drain_max_bytes : 0;
+	q->step_bytes = p->step_bytes;
+	q->pressure_max_centi = config->pressure_max_centi;
+	q->available_min_centi = config->available_min_centi;
+}
 
 static int owner_by_policy(const struct mcr_hierarchy *h, const struct mcr_config *config, struct mcr_recharge_request *q)
 {
@@ -128,6 +143,7 @@ static int find_owners(struct targets *t, const struct mcr_hierarchy *h, const c
 		struct mcr_recharge_request *q = &t->at[i];
 
 		q->pause_max_usec = mcr_policy_named(config, "default")->pause_max_usec;
+		set_bounds(config, q, t->dead[i]);
 		r = to ? mcr_slice_path(to, &q->owner) : q->cgroup_id ? owner_by_policy(h, config, q) : -EDESTADDRREQ;
 	}
 	mcr_config_unref(config);
@@ -225,7 +241,7 @@ static void print_answer(struct json_object *o)
 	if (get_str(o, "path"))
 		printf("%s -> %s: ", printable(get_str(o, "path")), printable(get_str(o, "owner")));
 	if (n == 0)
-		printf("%s\n", get_str(o, "why_not") ? get_str(o, "why_not") : "no shared memory to be moved");
+		printf("%s\n", get_str(o, "why_not") ? get_str(o, "why_not") : "no shared memory and no page cache in use to be moved");
 	else if (dry_run)
 		puts("nothing is changed:");
 	else

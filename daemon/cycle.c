@@ -17,6 +17,7 @@
 #include "manager.h"
 #include "pinning.h"
 #include "reap.h"
+#include "refault.h"
 #include "util.h"
 
 /* Between rounds of one cycle: long enough for a journal commit (ext4: 5 s). */
@@ -345,6 +346,7 @@ static uint64_t *copy_budgets(struct manager *m)
 struct choice {
 	struct manager *m;
 	size_t dry;		/* due, but DryRun=yes */
+	struct refault_waits waits;
 };
 
 static const struct mcr_policy *choose(const struct mcr_zombie *z, void *userdata)
@@ -354,7 +356,7 @@ static const struct mcr_policy *choose(const struct mcr_zombie *z, void *userdat
 	struct known *k = zombies_find(&c->m->zombies, z->id);
 	const struct mcr_policy *p = coverage_policy(c->m, z->id, z->path, NULL);
 
-	if (!k || !p || !zombie_worth_trying(k, z, &times, mcr_now_ns()))
+	if (!k || !p || !zombie_worth_trying(k, z, &times, mcr_now_ns()) || refault_waits_for(&c->waits, z->anchor_id))
 		return NULL;
 	k->unreclaimed = !p->shield;
 	if (!p->shield)
@@ -435,7 +437,11 @@ static int plan_and_start(struct manager *m)
 
 	for (size_t i = 0; i < m->zombies.n; i++)
 		m->zombies.at[i].trying = false;
+	n = refault_plan(m, &c.waits);
+	if (n < 0)
+		return n;
 	n = mcr_reap_plan(m->census, m->config, choose, &c, &anchors);
+	refault_waits_done(&c.waits);
 	m->cycle_note = NULL;
 	if (n <= 0)
 		return n;

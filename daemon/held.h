@@ -5,8 +5,8 @@
  *	HELD ---drain--> DRAINING --empty--> SETTLED --removed--> REMOVED
  *	  ^                 |  \--left--> PAUSED
  *	  \------due--------+---------------/        any --populated--> REUSED
- *	DRAINING --recharge--> RECHARGING --due--> HELD
- *			       RECHARGING --out--> SETTLED
+ *	HELD, DRAINING --recharge--> RECHARGING --due--> HELD
+ *				     RECHARGING --out--> SETTLED
  *	PARENT --childless--> SETTLED                HELD, DRAINING, PAUSED, RECHARGING --limit--> SETTLED
  *	PAUSED, SETTLED, PARENT --again--> HELD
  *
@@ -26,7 +26,7 @@ enum held_state {
 	HELD_HELD,
 	HELD_DRAINING,
 	HELD_PAUSED,
-	HELD_RECHARGING,	/* what no drain frees is being moved to its owner */
+	HELD_RECHARGING,	/* what no drain frees, or others want, is being moved to its owner */
 	HELD_SETTLED,
 	HELD_PARENT,		/* the kernel refused its removal because of one below */
 	/* ends: the record is dropped */
@@ -41,8 +41,8 @@ enum held_event {
 	HELD_EV_EMPTY,		/* nothing is charged any more */
 	HELD_EV_LEFT,		/* something is left that another try may free */
 	HELD_EV_STUCK,		/* something is left that no try will free */
-	HELD_EV_RECHARGE,	/* and it is being moved */
 	HELD_EV_OUT,		/* it is in swap, and comes back to the owner once the cgroup is removed */
+	HELD_EV_RECHARGE,	/* and it is being moved; HELD: something others have mapped, before a drain takes it */
 	HELD_EV_NO_MEMCG,	/* its memory controller was switched off: nothing to drain, only to remove */
 	HELD_EV_FAILED,		/* the worker failed or was late */
 	HELD_EV_DUE,		/* the pause, or the recharge, is over */

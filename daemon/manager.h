@@ -84,6 +84,7 @@ struct manager {
 	int explain_fd;
 	int32_t explain_result;
 	uint64_t looking[64];
+	bool looked_first;		/* some of these wait for a round */
 	sd_event_source *cycle_timer;
 	bool first_cycle;
 	struct budget budget;		/* of the machine */

@@ -16,6 +16,7 @@
 struct answer {
 	uint64_t id;
 	bool hopeless;		/* nothing that holds it may go by reclaim */
+	uint64_t wanted_bytes;	/* of its page cache, in page tables */
 	uint32_t main_pin;	/* enum mcr_pin_kind */
 	uint64_t main_pin_bytes;
 	char why[KNOWN_WHY_MAX];
@@ -31,8 +32,10 @@ static struct answer judge(const struct mcr_pins *p, bool swap)
 {
 	struct answer a = { .id = p->id, .hopeless = p->complete && p->n > 0 && p->refs_explained >= p->refs_held };
 
-	for (size_t i = 0; i < p->n; i++)
+	for (size_t i = 0; i < p->n; i++) {
 		a.hopeless = a.hopeless && !mcr_pin_may_go(&p->pins[i], swap);
+		a.wanted_bytes += p->pins[i].kind == MCR_PIN_FILE ? p->pins[i].mapped_bytes : 0;
+	}
 	if (p->n == 0)
 		return a;
 	a.main_pin = p->pins[0].kind;
@@ -77,6 +80,7 @@ static void on_answer(const void *record, void *userdata)
 	if (!k)
 		return;
 	memcpy(k->why, a->why, sizeof(k->why));
+	k->wanted_bytes = a->wanted_bytes;
 	k->main_pin = a->main_pin;
 	k->main_pin_bytes = a->main_pin_bytes;
 	if (a->hopeless && !k->pinned) {
@@ -90,6 +94,10 @@ static void on_end(bool late, void *userdata)
 	struct manager *m = userdata;
 
 	m->totals.late_workers += late;
+	if (m->looked_first) {
+		m->looked_first = false;
+		cycle_now(m);	/* they wait for this */
+	}
 	for (size_t i = 0; m->census && i < m->census->n; i++) {
 		const struct mcr_zombie *z = &m->census->zombies[i];
 		struct known *k = zombies_find(&m->zombies, z->id);
@@ -125,8 +133,13 @@ void pinning_start(struct manager *m)
 	for (size_t i = 0; m->walker && i < m->zombies.n && n < ARRAY_SIZE(m->looking); i++) {
 		struct known *k = &m->zombies.at[i];
 
-		if ((!k->tries && !k->unreclaimed) || (k->looked && k->looked_refs == k->refs))
+		if (!k->wants_look &&
+		    ((!k->tries && !k->unreclaimed) || (k->looked && k->looked_refs == k->refs)))
 			continue;
+		/* Also when no answer comes: nobody waits for a second look. */
+		m->looked_first |= k->wants_look;
+		k->wanted_known |= k->wants_look;
+		k->wants_look = false;
 		k->looked = true;
 		k->looked_refs = k->refs;
 		m->looking[n++] = k->id;

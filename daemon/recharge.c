@@ -18,6 +18,7 @@
 #include "owner.h"
 #include "policy.h"
 #include "rechargeask.h"
+#include "refault.h"
 #include "util.h"
 
 /* An answer that has not come by then does not come: the unit has given up long before. */
@@ -69,7 +70,7 @@ static void tell(const struct recharge *one, uint64_t moved, const char *why_not
 /* It is settled or reaped with what is left of it. */
 static void finish(struct manager *m, struct recharge *one, uint64_t moved, uint64_t pause_usec, const char *why_not)
 {
-	uint64_t id = one->id;
+	uint64_t id = one->id, anchor_id = one->anchor_id;
 	bool held = one->held;
 
 	tell(one, moved, why_not);
@@ -81,6 +82,18 @@ static void finish(struct manager *m, struct recharge *one, uint64_t moved, uint
 	m->report_due = true;
 	if (held)
 		settle_recharged(m, id);
+	if (anchor_id)
+		refault_ended(m, anchor_id);
+}
+
+/* What it had reclaimed under a shield was our budget's. */
+static void spend(struct manager *m, const struct recharge *one, uint64_t bytes)
+{
+	uint64_t now = mcr_now_ns();
+
+	budget_spend(&m->budget, bytes, now);
+	if (one->generation == m->config->generation && one->policy < m->config->n_policies)
+		budget_spend(&m->budgets[one->policy], bytes, now);
 }
 
 static void take(struct manager *m, const char *name)
@@ -94,6 +107,8 @@ static void take(struct manager *m, const char *name)
 	r = mcr_recharge_answered(m->recharges.dir_fd, name, &o);
 	if (r == -ENOENT)
 		return;
+	if (r == 0)
+		spend(m, one, number(o, "shield_bytes"));
 	if (r < 0)
 		finish(m, one, 0, 0, "its answer makes no sense");
 	else
@@ -193,12 +208,30 @@ static int owner_of(const struct mcr_config *config, const struct mcr_policy *p,
 	return slice ? mcr_owner_by_policy(p, slice, ret) : -EINVAL;
 }
 
+/* How much page cache may be evicted: by drain, or by shield within the budgets. */
+static uint64_t evict_max(struct manager *m, const struct mcr_policy *p, const struct recharge *one)
+{
+	uint64_t now = mcr_now_ns(), all, its;
+
+	if (!one->page_cache)
+		return 0;
+	if (one->held)
+		return p->drain ? p->drain_max_bytes : 0;
+	if (!p->shield || p->index >= m->config->n_policies)
+		return 0;
+	all = budget_left(&m->budget, now);
+	its = budget_left(&m->budgets[p->index], now);
+	return all < its ? all : its;
+}
+
 static int ask(struct manager *m, const struct mcr_config *config, const struct mcr_policy *p, const struct recharge *one)
 {
 	auto_(freep) char *owner = NULL, *path = strdup(one->path);
 	struct mcr_recharge_request q = {
 		.cgroup_id = one->id, .path = path, .owner_user = mcr_owner_is_user(p), .pause_max_usec = p->pause_max_usec,
-		.only_empty = one->held,
+		.only_empty = one->held, .evict_max_bytes = evict_max(m, p, one), .step_bytes = p->step_bytes,
+		.pressure_max_centi = m->config->pressure_max_centi,
+		.available_min_centi = m->config->available_min_centi,
 	};
 	struct recharge *kept = &m->recharges.at[m->recharges.n];
 	int r = path ? owner_of(config, p, path, &owner) : -ENOMEM;
@@ -223,41 +256,72 @@ static int ask(struct manager *m, const struct mcr_config *config, const struct 
 	return 0;
 }
 
-static bool start(struct manager *m, struct mcr_config *config, const struct mcr_policy *p, const char *kind, uint64_t id,
-		  const char *path, bool held)
+/* Our own helper is none: it would be asked for again and again. */
+static bool is_recharger(const char *path)
 {
-	struct recharge one = { .id = id, .path = (char *)path, .held = held, .since_ns = mcr_now_ns() };
+	const char *name = strrchr(path, '/');
+
+	return name && strncmp(name, "/memcg-reaper-recharge@", 23) == 0;
+}
+
+bool recharge_may_ask(const struct manager *m, const struct mcr_policy *p, const char *path)
+{
+	return p && p->recharge && !p->dry_run && !mcr_owner_is(path) && !is_recharger(path) &&
+	       !m->recharges.why_not && m->bus_ready;
+}
+
+static bool start(struct manager *m, struct mcr_config *config, const struct mcr_policy *p, const char *kind,
+		  struct recharge *one)
+{
 	int r;
 
 	/* A name of its own each time: the unit that has answered may not have ended yet, and would not be started again. */
-	snprintf(one.name, sizeof(one.name), "%s-%" PRIu64 "-%" PRIx64, kind, id, mcr_realtime_ns());
-	if (!p || !p->recharge || p->dry_run || mcr_owner_is(path) || m->recharges.why_not || !m->bus_ready ||
-	    m->recharges.n == RECHARGES_MAX || is_under_way(&m->recharges, id))
+	snprintf(one->name, sizeof(one->name), "%s-%" PRIu64 "-%" PRIx64, kind, one->id, mcr_realtime_ns());
+	if (!recharge_may_ask(m, p, one->path) || m->recharges.n == RECHARGES_MAX || is_under_way(&m->recharges, one->id))
 		return false;
-	r = ask(m, config, p, &one);
+	one->since_ns = mcr_now_ns();
+	one->generation = config->generation;
+	one->policy = p->index;
+	r = ask(m, config, p, one);
 	if (r < 0)
-		log_action(EVENT_NONE, LOG_INFO, "not recharged", path, 0, r == -EXDEV ?
+		log_action(EVENT_NONE, LOG_INFO, "not recharged", one->path, 0, r == -EXDEV ?
 			   "it was in a cgroup with a limit, which the owner is not in" : strerror(-r));
 	return r >= 0;
 }
 
-bool recharge_held(struct manager *m, const struct held *h)
+bool recharge_held(struct manager *m, const struct held *h, bool page_cache)
 {
-	return start(m, h->config, h->policy, "held", h->id, h->path, true);
+	struct recharge one = { .id = h->id, .path = h->path, .held = true, .page_cache = page_cache };
+
+	return start(m, h->config, h->policy, "held", &one);
+}
+
+static bool start_zombie(struct manager *m, struct known *k, const struct mcr_zombie *z, uint64_t anchor_id)
+{
+	struct recharge one = { .id = z->id, .path = z->path, .anchor_id = anchor_id, .page_cache = anchor_id != 0 };
+
+	if (!start(m, m->config, coverage_policy(m, z->id, z->path, NULL), "zombie", &one))
+		return false;
+	k->recharge_ns = mcr_now_ns();
+	k->recharge_refs = z->refs;
+	return true;
+}
+
+bool recharge_wanted(struct manager *m, struct known *k, const struct mcr_zombie *z)
+{
+	for (size_t i = 0; i < m->recharges.n; i++)
+		if (m->recharges.at[i].anchor_id == z->anchor_id)
+			return true;
+	return start_zombie(m, k, z, z->anchor_id);
 }
 
 bool recharge_zombie(struct manager *m, struct known *k, const struct mcr_zombie *z)
 {
-	const struct mcr_policy *p = coverage_policy(m, z->id, z->path, NULL);
 	uint64_t now = mcr_now_ns(), retry = m->config->pinned_retry_usec * MCR_NSEC_PER_USEC;
 
 	if (k->recharge_ns && k->recharge_refs == z->refs && now - k->recharge_ns < retry)
 		return false;	/* nothing has changed since */
-	if (!start(m, m->config, p, "zombie", z->id, z->path, false))
-		return false;
-	k->recharge_ns = now;
-	k->recharge_refs = z->refs;
-	return true;
+	return start_zombie(m, k, z, 0);
 }
 
 /* ---- Start and end ---- */

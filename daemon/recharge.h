@@ -15,6 +15,7 @@
 struct held;
 struct known;
 struct manager;
+struct mcr_policy;
 struct mcr_zombie;
 
 /* One that was asked for. */
@@ -23,6 +24,9 @@ struct recharge {
 	uint64_t id;
 	bool held;
 	bool owner_user;	/* those who map most pay, and the owner only where that cannot be */
+	bool page_cache;	/* what others want of it is recharged too */
+	uint64_t anchor_id;	/* of a zombie, with its page cache; else 0 */
+	unsigned int generation, policy;	/* whose budget shielded reclaim counts against */
 	char *path, *owner;
 	uint64_t since_ns;
 };
@@ -42,8 +46,17 @@ void recharges_stop(struct manager *m);
 /* Forgets those that were never answered. */
 void recharges_expire(struct manager *m);
 
-/* Asks for a held cgroup's memory to be moved, if its policy says so. False: it will not be, go on without. */
-bool recharge_held(struct manager *m, const struct held *h);
+/* Asks for a held cgroup's memory to be moved, if its policy says so, with the page cache that others want or without. False: it will not be, go on without. */
+bool recharge_held(struct manager *m, const struct held *h, bool page_cache);
+
+/* Can anything of this cgroup be asked for, by its policy and as things are? */
+bool recharge_may_ask(const struct manager *m, const struct mcr_policy *p, const char *path);
+
+/*
+ * Asks for a zombie whose page cache is wanted, once for all below the same ancestor. True: it, or another below that ancestor, is
+ * under way; false: it cannot be asked for, go on without.
+ */
+bool recharge_wanted(struct manager *m, struct known *k, const struct mcr_zombie *z);
 
 /* The same for a zombie that reclaim cannot free. */
 bool recharge_zombie(struct manager *m, struct known *k, const struct mcr_zombie *z);

@@ -15,6 +15,7 @@
 #include "hierarchy.h"
 #include "log.h"
 #include "manager.h"
+#include "refault.h"
 #include "util.h"
 
 /* A held cgroup is tried this often before what is left counts as stuck. */
@@ -88,6 +89,8 @@ static enum held_event look(struct manager *m, struct held *h)
 	if (r < 0)
 		return HELD_EV_NO_MEMCG;
 	h->left_bytes = charged(&c);
+	if (refault_held_wants(&c) && !h->recharged && recharge_held(m, h, true))
+		return HELD_EV_RECHARGE;
 	return mcr_drain_is_empty(&c) ? HELD_EV_EMPTY : HELD_EV_DUE;
 }
 
@@ -227,7 +230,7 @@ static void finish_drain(struct manager *m, struct held *h, const struct mcr_dra
 		e = HELD_EV_EMPTY;
 	else
 		e = mcr_drain_worth_retry(&rep->left) && h->tries < TRIES_MAX ? HELD_EV_LEFT : HELD_EV_STUCK;
-	if (e == HELD_EV_STUCK && may_recharge(&rep->left) && !h->recharged && recharge_held(m, h))
+	if (e == HELD_EV_STUCK && may_recharge(&rep->left) && !h->recharged && recharge_held(m, h, false))
 		e = HELD_EV_RECHARGE;
 	if (e == HELD_EV_FAILED)
 		log_warning("draining '%s' failed: %s, trying again", h->path, strerror(-rep->error));

@@ -29,6 +29,9 @@ struct known {
 	uint64_t main_pin_bytes;
 	uint64_t recharge_refs;	/* when it was last given to be recharged */
 	uint64_t recharge_ns;	/* and when that was; 0: never */
+	uint64_t wanted_bytes;		/* of its page cache, mapped by live users; of meaning when known */
+	uint64_t waits_since_ns;	/* with that, until it was looked at and recharged; 0: it does not */
+	bool wants_look, wanted_known, refaulted;
 	bool since_exact;
 	bool pinned;
 	bool told_dry;		/* what would be done with it was told of */

@@ -55,6 +55,7 @@ struct mcr_charge {
 	uint64_t shmem_bytes;		/* tmpfs, shared memory */
 	uint64_t anon_bytes;
 	uint64_t dirty_bytes;		/* dirty or under writeback */
+	uint64_t mapped_bytes;		/* of files and shared memory, in page tables of any process */
 	uint64_t swap_bytes;
 };
 /* 0, -ENODEV when it was removed, or another errno. */

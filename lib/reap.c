@@ -49,8 +49,8 @@ static bool may_reap(const struct mcr_policy *p)
  * Reclaim happens at the live ancestor: its policy must not be against it.  Without one of its own, it is the
  * slice of a policy with globs, or below it.
  */
-static const struct mcr_policy *anchor_policy(const struct mcr_config *config, const struct mcr_zombie *z,
-					      const struct mcr_policy *zombies)
+const struct mcr_policy *mcr_reap_policy(const struct mcr_config *config, const struct mcr_zombie *z,
+					 const struct mcr_policy *zombies)
 {
 	const struct mcr_policy *p = mcr_policy_for(config, z->anchor, NULL);
 	const char *path = z->anchor + strspn(z->anchor, "/");
@@ -78,7 +78,7 @@ int mcr_reap_plan(const struct mcr_census *census, const struct mcr_config *conf
 		if (!z->anchor_id)
 			continue;
 		p = choose ? choose(z, userdata) : mcr_policy_for(config, z->path, NULL);
-		p = may_reap(p) ? anchor_policy(config, z, p) : NULL;
+		p = may_reap(p) ? mcr_reap_policy(config, z, p) : NULL;
 		if (!p)
 			continue;
 		if (count_anchor(&anchors, &n, z, p, census->named) < 0)

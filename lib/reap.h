@@ -40,6 +40,12 @@ int mcr_reap_plan(const struct mcr_census *census, const struct mcr_config *conf
 /* Why this is no moment to reap (memory pressure, a mount option that is missing), or NULL; static. */
 const char *mcr_reap_refusal(const struct mcr_hierarchy *h, const struct mcr_config *config, int proc_fd);
 
+/*
+ * Under which policy the live ancestor of a zombie may be reclaimed, where the zombie's own is this one; NULL: it may not.
+ */
+const struct mcr_policy *mcr_reap_policy(const struct mcr_config *config, const struct mcr_zombie *z,
+					 const struct mcr_policy *zombies);
+
 struct mcr_reap_opts {
 	const struct mcr_hierarchy *h;
 	struct mcr_shield_opts shield;	/* step_bytes are the policy's */

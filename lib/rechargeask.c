@@ -90,6 +90,10 @@ int mcr_recharge_ask(int dir_fd, const char *name, const struct mcr_recharge_req
 	add_bool(o, "owner_user", q->owner_user);
 	add_bool(o, "only_empty", q->only_empty);
 	add_u64(o, "pause_max_usec", q->pause_max_usec);
+	add_u64(o, "evict_max_bytes", q->evict_max_bytes);
+	add_u64(o, "step_bytes", q->step_bytes);
+	add_u64(o, "pressure_max_centi", q->pressure_max_centi);
+	add_u64(o, "available_min_centi", q->available_min_centi);
 	return write_json(dir_fd, name, "request", o);
 }
 
@@ -120,6 +124,10 @@ int mcr_recharge_asked(int dir_fd, const char *name, struct mcr_recharge_request
 		.only_empty = json_object_get_boolean(json_object_object_get(o, "only_empty")),
 		.owner_user = json_object_get_boolean(json_object_object_get(o, "owner_user")),
 		.pause_max_usec = number(o, "pause_max_usec"),
+		.evict_max_bytes = number(o, "evict_max_bytes"),
+		.step_bytes = number(o, "step_bytes"),
+		.pressure_max_centi = number(o, "pressure_max_centi"),
+		.available_min_centi = number(o, "available_min_centi"),
 	};
 	json_object_put(o);
 	if (!q.path || !q.owner || !q.pause_max_usec || (!q.cgroup_id && *q.path != '/')) {

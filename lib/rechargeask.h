@@ -26,6 +26,10 @@ struct mcr_recharge_request {
 	bool only_empty;	/* not when it has processes again */
 	bool owner_user;	/* rather the cgroup that maps most of it, where that can be done */
 	uint64_t pause_max_usec;	/* for which users may be frozen at a time */
+	/* Of page cache, see refaultrun.h; as the policy and the configuration say. */
+	uint64_t evict_max_bytes;	/* by drain or shield; 0: page cache is left alone */
+	uint64_t step_bytes;
+	unsigned int pressure_max_centi, available_min_centi;
 };
 
 void mcr_recharge_request_done(struct mcr_recharge_request *q);

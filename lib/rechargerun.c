@@ -17,6 +17,7 @@
 #include "reach.h"
 #include "rechargeask.h"
 #include "rechargeswap.h"
+#include "refaultrun.h"
 #include "rewrite.h"
 #include "shmobject.h"
 #include "swapmove.h"
@@ -31,7 +32,7 @@ struct run {
 	bool dead;			/* the cgroup was removed before we began */
 	int owner_fd;			/* -EBADF: none, or not yet */
 	struct json_object *objects;
-	uint64_t moved_bytes, left_bytes, longest_pause_usec;
+	uint64_t moved_bytes, left_bytes, longest_pause_usec, shield_bytes;
 	const char *why_not;		/* the first reason against one of them; static */
 };
 
@@ -285,6 +286,21 @@ static void move_by_swap(struct run *run)
 	}
 }
 
+/* Last: what of its memory is shared has an owner by then, and is not pushed to swap. */
+static int refault(struct run *run)
+{
+	struct mcr_refault_outcome out;
+	int r = mcr_refault_memcg(run->o, run->q, run->owner_fd, run->objects, &out);
+
+	if (r < 0)
+		return r;
+	note_why(run, out.why_not);
+	run->moved_bytes += out.moved_bytes;
+	run->left_bytes += out.left_bytes;
+	run->shield_bytes += out.shield_bytes;
+	return 0;
+}
+
 static int move_memcg(struct run *run)
 {
 	auto_(mcr_pins_freep) struct mcr_pins *pins = NULL;
@@ -305,6 +321,8 @@ static int move_memcg(struct run *run)
 		}
 		r = move_pin(run, pins, ledger, i);
 	}
+	if (r == 0 && !in_use_again(run))
+		r = refault(run);
 	if (r == -ESTALE) {	/* the last reference has gone meanwhile */
 		note_why(run, "the cgroup is gone, and nothing holds it");
 		r = 0;
@@ -339,6 +357,7 @@ static struct json_object *answer(struct run *run)
 	add_u64(o, "moved_bytes", run->moved_bytes);
 	add_u64(o, "left_bytes", run->left_bytes);
 	add_u64(o, "longest_pause_usec", run->longest_pause_usec);
+	add_u64(o, "shield_bytes", run->shield_bytes);
 	add_str(o, "why_not", run->why_not);
 	if (run->swap.n && !run->o->dry_run) {
 		add_u64(o, "swapped_out_bytes", run->swap.out_bytes);

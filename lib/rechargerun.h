@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Serves one request to recharge: finds the objects of shared memory that are charged to a memcg (or the file that was
- * named), and moves each to the owner by the strategy that fits.
+ * named), and moves each to the owner by the strategy that fits; then its page cache, as far as live users have it mapped.
  */
 #pragma once
 
@@ -17,6 +17,8 @@ struct mcr_recharge_opts {
 	const struct mcr_hierarchy *h;
 	struct mcr_chunklog *log;	/* NULL with dry_run */
 	bool dry_run;			/* only say what would be done */
+	int journal_dir_fd;		/* for knobs that are changed for a moment (restore.h), and "/proc"; not with dry_run */
+	int proc_fd;
 	/* rewrite.h: descriptors that must outlive the caller. */
 	int (*keep)(int fd, const char *name, void *userdata);
 	void (*drop)(const char *name, void *userdata);

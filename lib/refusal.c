@@ -51,6 +51,17 @@ static const struct {
 	[MCR_REFUSED_STAYS] = { "stays", "it does not all go to swap: locked, used all the time, or held by the kernel" },
 	[MCR_REFUSED_NOT_REMOVED] = { "not-removed", "its cgroup was not removed in time, or is used again" },
 	[MCR_REFUSED_USERS_FIRST] = { "users-first", "its users asked for some of it first, and pay for that themselves" },
+	[MCR_REFUSED_FUSE] = { "fuse", "it is on FUSE: reading it would ask a process, which may not answer" },
+	[MCR_REFUSED_NETWORK_FS] = { "network-fs", "it is on a network file system: reading it would ask another machine" },
+	[MCR_REFUSED_FILE_SYSTEM] = { "file-system", "its file system is none that is known to read from a disk of this machine" },
+	[MCR_REFUSED_TOO_LARGE] = { "too-large", "more of it is wanted than may be evicted at a time" },
+	[MCR_REFUSED_DIRTY] = { "dirty", "it is dirty, and stays until it has been written" },
+	[MCR_REFUSED_LOCKED] = { "locked", "somebody has locked it in memory" },
+	[MCR_REFUSED_BUSY] = { "busy", "its users touch it so often that the kernel does not evict it" },
+	[MCR_REFUSED_NEAR_LIMIT] = { "near-limit", "a cgroup beside it is near its memory limit, and must not be shielded" },
+	[MCR_REFUSED_NO_SHIELD] = { "no-shield", "memory cannot be taken from it here without taking it from others" },
+	[MCR_REFUSED_IN_USE] = { "in-use", "it is in use again" },
+	[MCR_REFUSED_UNREADABLE] = { "unreadable", "it cannot be opened, or not be read" },
 };
 
 const char *mcr_refusal_name(enum mcr_refusal refusal)

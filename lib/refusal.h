@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Why the charge of an object of shared memory is not moved, or not all of it.
+ * Why the charge of an object of shared memory, or of page cache, is not moved, or not all of it.
  */
 #pragma once
 
@@ -48,6 +48,18 @@ enum mcr_refusal {
 	MCR_REFUSED_STAYS,
 	MCR_REFUSED_NOT_REMOVED,
 	MCR_REFUSED_USERS_FIRST,
+	/* Of page cache that would be evicted and read back. */
+	MCR_REFUSED_FUSE,
+	MCR_REFUSED_NETWORK_FS,
+	MCR_REFUSED_FILE_SYSTEM,
+	MCR_REFUSED_TOO_LARGE,
+	MCR_REFUSED_DIRTY,
+	MCR_REFUSED_LOCKED,
+	MCR_REFUSED_BUSY,
+	MCR_REFUSED_NEAR_LIMIT,
+	MCR_REFUSED_NO_SHIELD,
+	MCR_REFUSED_IN_USE,
+	MCR_REFUSED_UNREADABLE,
 	MCR_REFUSAL_MAX,
 };
 

@@ -20,12 +20,15 @@
 #include <unistd.h>
 
 #include "chunklog.h"
+#include "drain.h"
 #include "hierarchy.h"
 #include "keep.h"
 #include "owner.h"
 #include "rechargeask.h"
 #include "rechargerun.h"
+#include "restore.h"
 #include "rewrite.h"
+#include "shield.h"
 #include "util.h"
 
 /* One part of an object at a time; large enough for a huge page and some. */
@@ -39,6 +42,7 @@ struct context {
 	struct mcr_hierarchy *h;
 	const char *name;
 	int dir_fd;
+	int run_fd, proc_fd;	/* journals of knobs; /proc */
 };
 
 /* stderr is the journal's. */
@@ -97,6 +101,16 @@ static int repair(const struct kept *k, void *userdata)
 	return r == -EBADMSG ? 0 : r < 0 ? r : 0;	/* what is no journal never becomes one: trying again changes nothing */
 }
 
+/* Of whoever was killed while page cache was evicted; where somebody is at it, there is nothing to be put right. */
+static void restore_knobs(const struct context *c)
+{
+	int shield = mcr_shield_recover(c->h, c->run_fd);
+	int drain = mcr_restore_recover(c->h, c->run_fd, MCR_DRAIN_JOURNAL);
+
+	if (shield == 1 || drain == 1)
+		complain("put back what a killed one had changed\n");
+}
+
 static void drop_all(void)
 {
 	drop_fd("guard", NULL);
@@ -109,6 +123,7 @@ static int repair_own(struct context *c)
 	struct kept k = KEPT_INIT;
 	int r = kept_take(&k);
 
+	restore_knobs(c);
 	if (r == 0 && k.journal >= 0)
 		r = repair(&k, c);
 	if (r == 0)
@@ -153,7 +168,10 @@ static int tell_out(void *userdata)
 static int serve(struct context *c)
 {
 	auto_(mcr_chunklog_freep) struct mcr_chunklog *log = NULL;
-	struct mcr_recharge_opts opts = { .h = c->h, .keep = keep_fd, .drop = drop_fd, .out = tell_out, .userdata = c };
+	struct mcr_recharge_opts opts = {
+		.h = c->h, .keep = keep_fd, .drop = drop_fd, .out = tell_out, .userdata = c,
+		.journal_dir_fd = c->run_fd, .proc_fd = c->proc_fd,
+	};
 	struct mcr_recharge_request q;
 	struct json_object *result = NULL;
 	int r = mcr_recharge_asked(c->dir_fd, c->name, &q);
@@ -210,6 +228,7 @@ static int repair_after_stop(struct context *c)
 
 	if (code && status && strcmp(code, "exited") == 0 && strcmp(status, "0") == 0)
 		return EXIT_OK;
+	restore_knobs(c);
 	return kept_visit(repair, c) < 0 ? EXIT_FAILED : EXIT_OK;
 }
 
@@ -269,7 +288,11 @@ int main(int argc, char **argv)
 		complain("cannot open " MCR_RECHARGE_DIR ": %s\n", strerror(errno));
 		return failed;
 	}
+	c.run_fd = openat(c.dir_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	c.proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	code = only_repair ? repair_after_stop(&c) : run(&c);
+	close_fd(c.proc_fd);
+	close_fd(c.run_fd);
 	close(c.dir_fd);
 	return code;
 }

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "refault.h"
+
+#include <string.h>
+
+#include "census.h"
+#include "cgroup.h"
+#include "config.h"
+#include "fileio.h"
+#include "manager.h"
+#include "pinning.h"
+#include "reap.h"
+#include "util.h"
+
+#define WAIT_NSEC (120 * MCR_NSEC_PER_SEC)
+
+bool refault_held_wants(const struct mcr_charge *c)
+{
+	return c->mapped_bytes >= REFAULT_MIN_BYTES && c->file_bytes >= c->shmem_bytes + REFAULT_MIN_BYTES;
+}
+
+/* ---- Zombies ---- */
+
+static uint64_t file_bytes(const struct mcr_zombie *z)
+{
+	return (z->lru_pages[MCR_LRU_INACTIVE_FILE] + z->lru_pages[MCR_LRU_ACTIVE_FILE]) * sysconf(_SC_PAGESIZE);
+}
+
+/* Would the next round take page cache from it that may be wanted? */
+static bool is_candidate(struct manager *m, struct known *k, const struct mcr_zombie *z)
+{
+	const struct zombie_times times = cycle_times(m);
+	const struct mcr_policy *p = coverage_policy(m, z->id, z->path, NULL);
+
+	if (!p || !p->recharge || !recharge_may_ask(m, p, z->path) || !mcr_reap_policy(m->config, z, p))
+		return false;
+	return !k->refaulted && file_bytes(z) >= REFAULT_MIN_BYTES && zombie_worth_trying(k, z, &times, mcr_now_ns());
+}
+
+/* Waits until its pins were looked at; and then, if something is wanted, until that was recharged. */
+static bool must_wait(struct manager *m, struct known *k, const struct mcr_zombie *z)
+{
+	uint64_t now = mcr_now_ns();
+
+	if (!is_candidate(m, k, z))
+		return false;
+	if (!k->waits_since_ns)
+		k->waits_since_ns = now;
+	if (now - k->waits_since_ns > WAIT_NSEC)
+		return false;
+	if (!k->wanted_known) {
+		k->wants_look = true;
+		return true;
+	}
+	return k->wanted_bytes >= REFAULT_MIN_BYTES && recharge_wanted(m, k, z);
+}
+
+static int by_number(const void *a, const void *b)
+{
+	const uint64_t *x = a, *y = b;
+
+	return (*x > *y) - (*x < *y);
+}
+
+int refault_plan(struct manager *m, struct refault_waits *ret)
+{
+	struct refault_waits w = { .anchors = calloc(m->census->n + 1, sizeof(*w.anchors)) };
+	bool look = false;
+
+	if (!w.anchors)
+		return -ENOMEM;
+	for (size_t i = 0; m->walker && m->census->named && i < m->census->n; i++) {
+		const struct mcr_zombie *z = &m->census->zombies[i];
+		struct known *k = zombies_find(&m->zombies, z->id);
+
+		if (!k || !z->anchor_id || !must_wait(m, k, z))
+			continue;
+		look |= k->wants_look;
+		w.anchors[w.n++] = z->anchor_id;
+	}
+	qsort(w.anchors, w.n, sizeof(*w.anchors), by_number);
+	if (look)
+		pinning_start(m);
+	*ret = w;
+	return 0;
+}
+
+void refault_waits_done(struct refault_waits *w)
+{
+	free(w->anchors);
+	*w = (struct refault_waits){ 0 };
+}
+
+bool refault_waits_for(const struct refault_waits *w, uint64_t anchor_id)
+{
+	return w->n && bsearch(&anchor_id, w->anchors, w->n, sizeof(*w->anchors), by_number);
+}
+
+void refault_ended(struct manager *m, uint64_t anchor_id)
+{
+	for (size_t i = 0; m->census && i < m->census->n; i++) {
+		struct known *k = zombies_find(&m->zombies, m->census->zombies[i].id);
+
+		if (k && m->census->zombies[i].anchor_id == anchor_id)
+			k->refaulted = true;
+	}
+	cycle_now(m);
+}
