@@ -193,7 +193,10 @@ static int get_generation(sd_bus *bus, const char *path, const char *interface, 
 static struct bus_figures figures(const struct manager *m)
 {
 	struct bus_figures f = { .held = m->held.n, .waiting = requests_waiting(m), .reaped = m->totals.reaped,
-				 .settled = m->totals.settled };
+				 .settled = m->totals.settled, .recharging = m->recharges.n,
+				 .recharged_bytes = m->recharges.tally.moved_bytes,
+				 .recharges_refused = tally_refused(&m->recharges.tally),
+				 .recharges_unanswered = m->recharges.tally.unanswered };
 
 	f.zombies = cycle_count_due(m, &f.pinned);
 	return f;
@@ -206,6 +209,10 @@ static const struct {
 	{ "Zombies", offsetof(struct bus_figures, zombies) }, { "Pinned", offsetof(struct bus_figures, pinned) },
 	{ "Held", offsetof(struct bus_figures, held) },	      { "Waiting", offsetof(struct bus_figures, waiting) },
 	{ "Reaped", offsetof(struct bus_figures, reaped) },   { "Settled", offsetof(struct bus_figures, settled) },
+	{ "Recharging", offsetof(struct bus_figures, recharging) },
+	{ "RechargedBytes", offsetof(struct bus_figures, recharged_bytes) },
+	{ "RechargesRefused", offsetof(struct bus_figures, recharges_refused) },
+	{ "RechargesUnanswered", offsetof(struct bus_figures, recharges_unanswered) },
 };
 
 static uint64_t figure_at(const struct bus_figures *f, size_t i)
@@ -292,6 +299,10 @@ static const sd_bus_vtable vtable[] = {
 	SD_BUS_PROPERTY("Waiting", "t", get_figure, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_PROPERTY("Reaped", "t", get_figure, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_PROPERTY("Settled", "t", get_figure, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	SD_BUS_PROPERTY("Recharging", "t", get_figure, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	SD_BUS_PROPERTY("RechargedBytes", "t", get_figure, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	SD_BUS_PROPERTY("RechargesRefused", "t", get_figure, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	SD_BUS_PROPERTY("RechargesUnanswered", "t", get_figure, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_METHOD_WITH_ARGS("ListZombies", SD_BUS_NO_ARGS,
 				SD_BUS_RESULT("a(tsttsbs)", id_path_references_bytes_policy_pinned_reason),
 				on_list_zombies, SD_BUS_VTABLE_UNPRIVILEGED),

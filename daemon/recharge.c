@@ -57,6 +57,8 @@ static void tell(const struct recharge *one, uint64_t moved, const char *why_not
 {
 	char reason[256];
 
+	if (one->dry_run)
+		return;
 	if (moved) {
 		snprintf(reason, sizeof(reason), "to %s%s%s", one->owner, why_not ? "; the rest not: " : "", why_not ? why_not : "");
 		log_action(EVENT_RECHARGED, LOG_INFO, "recharged", one->path, moved, reason);
@@ -65,21 +67,25 @@ static void tell(const struct recharge *one, uint64_t moved, const char *why_not
 	}
 }
 
-/* It is settled or reaped with what is left of it. */
-static void finish(struct manager *m, struct recharge *one, uint64_t moved, uint64_t pause_usec, const char *why_not)
+/* It is settled or reaped with what is left of it. o NULL: there is no answer, and why. */
+static void finish(struct manager *m, struct recharge *one, struct json_object *o, const char *why_not)
 {
-	uint64_t id = one->id;
-	bool held = one->held;
+	const struct recharge was = *one;
 
-	tell(one, moved, why_not);
+	if (o)
+		why_not = json_object_get_string(json_object_object_get(o, "why_not"));
+	tell(one, number(o, "moved_bytes"), why_not);
 	mcr_recharge_forget(m->recharges.dir_fd, one->name);
+	if (!o)
+		m->recharges.tally.unanswered++;
+	else if (!one->dry_run)
+		tally_add(&m->recharges.tally, o);
 	drop(&m->recharges, one);
-	m->totals.recharged_bytes += moved;
-	if (pause_usec > m->totals.longest_pause_usec)
-		m->totals.longest_pause_usec = pause_usec;
 	m->report_due = true;
-	if (held)
-		settle_recharged(m, id);
+	if (was.done)
+		was.done(o, why_not, was.userdata);
+	if (was.held)
+		settle_recharged(m, was.id);
 }
 
 static void take(struct manager *m, const char *name)
@@ -93,11 +99,7 @@ static void take(struct manager *m, const char *name)
 	r = mcr_recharge_answered(m->recharges.dir_fd, name, &o);
 	if (r == -ENOENT)
 		return;
-	if (r < 0)
-		finish(m, one, 0, 0, "its answer makes no sense");
-	else
-		finish(m, one, number(o, "moved_bytes"), number(o, "longest_pause_usec"),
-		       json_object_get_string(json_object_object_get(o, "why_not")));
+	finish(m, one, o, "its answer makes no sense");
 	json_object_put(o);
 }
 
@@ -134,7 +136,7 @@ static int on_started(sd_bus_message *answer, void *userdata, sd_bus_error *erro
 		return 0;
 	text = sd_bus_message_get_error(answer)->message;
 	log_warning("cannot start memcg-recharge: %s", text ? text : "no reason given");
-	finish(s->m, one, 0, 0, "memcg-recharge cannot be started");
+	finish(s->m, one, NULL, "memcg-recharge cannot be started");
 	return 0;
 }
 
@@ -162,8 +164,7 @@ static int start_unit(struct manager *m, const char *name)
 	return 0;
 }
 
-/* Of the slice that decided; of a cgroup with a policy of its own choice, of the slice it is in. */
-static int owner_of(const struct mcr_config *config, const struct mcr_policy *p, const char *path, char **ret)
+int recharge_owner_of(const struct mcr_config *config, const struct mcr_policy *p, const char *path, char **ret)
 {
 	auto_(freep) char *top = NULL;
 	const char *slice = NULL;
@@ -175,51 +176,93 @@ static int owner_of(const struct mcr_config *config, const struct mcr_policy *p,
 	return slice ? mcr_owner_by_policy(p, slice, ret) : -EINVAL;
 }
 
-static int ask(struct manager *m, const struct mcr_config *config, const struct mcr_policy *p, const struct recharge *one)
+/* Asks, and takes a note of it. one has a name; path and owner are copied from q. */
+static int ask(struct manager *m, struct recharge one, const struct mcr_recharge_request *q)
 {
-	auto_(freep) char *owner = NULL, *path = strdup(one->path);
-	struct mcr_recharge_request q = {
-		.cgroup_id = one->id, .path = path, .owner_user = mcr_owner_is_user(p), .pause_max_usec = p->pause_max_usec,
-		.only_empty = one->held,
-	};
-	struct recharge *kept = &m->recharges.at[m->recharges.n];
-	int r = path ? owner_of(config, p, path, &owner) : -ENOMEM;
+	auto_(freep) char *owner = strdup(q->owner), *path = strdup(q->path);
+	int r = owner && path ? mcr_recharge_ask(m->recharges.dir_fd, one.name, q) : -ENOMEM;
 
 	if (r == 0)
-		r = mcr_owner_within_limits(m->h, owner, path);
-	if (r < 0)
-		return r;
-	q.owner = owner;
-	r = mcr_recharge_ask(m->recharges.dir_fd, one->name, &q);
-	if (r == 0)
-		r = start_unit(m, one->name);
+		r = start_unit(m, one.name);
 	if (r < 0) {
-		mcr_recharge_forget(m->recharges.dir_fd, one->name);
+		mcr_recharge_forget(m->recharges.dir_fd, one.name);
 		return r;
 	}
-	*kept = *one;
-	kept->path = steal_ptr(path);
-	kept->owner = steal_ptr(owner);
-	m->recharges.n++;
+	one.id = q->cgroup_id;
+	one.dry_run = q->dry_run;
+	one.since_ns = mcr_now_ns();
+	one.path = steal_ptr(path);
+	one.owner = steal_ptr(owner);
+	m->recharges.at[m->recharges.n++] = one;
 	return 0;
+}
+
+/* A name of its own each time: the unit that has answered may not have ended yet, and would not be started again. */
+static void name_it(struct recharge *one, const char *kind, uint64_t id)
+{
+	snprintf(one->name, sizeof(one->name), "%s-%" PRIu64 "-%" PRIx64, kind, id, mcr_realtime_ns());
+}
+
+static int ask_by_policy(struct manager *m, const struct mcr_config *config, const struct mcr_policy *p,
+			 const struct recharge *one, struct mcr_recharge_request *q)
+{
+	auto_(freep) char *owner = NULL;
+	int r = recharge_owner_of(config, p, q->path, &owner);
+
+	if (r == 0)
+		r = mcr_owner_within_limits(m->h, owner, q->path);
+	q->owner = owner;
+	return r < 0 ? r : ask(m, *one, q);
 }
 
 static bool start(struct manager *m, struct mcr_config *config, const struct mcr_policy *p, const char *kind, uint64_t id,
 		  const char *path, bool held)
 {
-	struct recharge one = { .id = id, .path = (char *)path, .held = held, .since_ns = mcr_now_ns() };
+	struct recharge one = { .held = held };
+	struct mcr_recharge_request q;
 	int r;
 
-	/* A name of its own each time: the unit that has answered may not have ended yet, and would not be started again. */
-	snprintf(one.name, sizeof(one.name), "%s-%" PRIu64 "-%" PRIx64, kind, id, mcr_realtime_ns());
 	if (!p || !p->recharge || p->dry_run || mcr_owner_is(path) || m->recharges.why_not || !m->bus_ready ||
 	    m->recharges.n == RECHARGES_MAX || is_under_way(&m->recharges, id))
 		return false;
-	r = ask(m, config, p, &one);
+	name_it(&one, kind, id);
+	q = (struct mcr_recharge_request){
+		.cgroup_id = id, .path = (char *)path, .owner_user = mcr_owner_is_user(p),
+		.pause_max_usec = p->pause_max_usec, .only_empty = held,
+	};
+	r = ask_by_policy(m, config, p, &one, &q);
 	if (r < 0)
 		log_action(EVENT_NONE, LOG_INFO, "not recharged", path, 0, r == -EXDEV ?
 			   "it was in a cgroup with a limit, which the owner is not in" : strerror(-r));
 	return r >= 0;
+}
+
+static size_t count_asked(const struct recharges *all)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < all->n; i++)
+		n += strncmp(all->at[i].name, "bus-", 4) == 0;
+	return n;
+}
+
+int recharge_ask(struct manager *m, const struct mcr_recharge_request *q, recharge_done done, void *userdata)
+{
+	struct recharge one = { .done = done, .userdata = userdata };
+
+	if (!m->bus_ready)
+		return -ENOTCONN;
+	if (m->recharges.n == RECHARGES_MAX || count_asked(&m->recharges) >= RECHARGES_ASKED_MAX)
+		return -EBUSY;
+	name_it(&one, "bus", q->cgroup_id);
+	return ask(m, one, q);
+}
+
+void recharge_unwait(struct manager *m, const void *userdata)
+{
+	for (size_t i = 0; i < m->recharges.n; i++)
+		if (m->recharges.at[i].userdata == userdata)
+			m->recharges.at[i].done = NULL;
 }
 
 bool recharge_held(struct manager *m, const struct held *h)
@@ -251,8 +294,8 @@ static void forget_answers(int dir_fd)
 	struct dirent *e;
 
 	while (dir && (e = readdir(dir)))
-		if ((strncmp(e->d_name, "held-", 5) == 0 || strncmp(e->d_name, "zombie-", 7) == 0) &&
-		    strstr(e->d_name, ".result"))
+		if ((strncmp(e->d_name, "held-", 5) == 0 || strncmp(e->d_name, "zombie-", 7) == 0 ||
+		     strncmp(e->d_name, "bus-", 4) == 0) && strstr(e->d_name, ".result"))
 			unlinkat(dir_fd, e->d_name, 0);
 	if (dir)
 		closedir(dir);
@@ -295,5 +338,5 @@ void recharges_expire(struct manager *m)
 
 	for (size_t i = m->recharges.n; i-- > 0;)
 		if (now - m->recharges.at[i].since_ns > ANSWER_NSEC)
-			finish(m, &m->recharges.at[i], 0, 0, "there was no answer");
+			finish(m, &m->recharges.at[i], NULL, "there was no answer");
 }

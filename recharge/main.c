@@ -164,6 +164,7 @@ static int serve(const struct context *c)
 				      "there is no room for the journal");
 	}
 	opts.log = log;
+	opts.dry_run = q.dry_run;
 	r = mcr_recharge_run(&opts, &q, &result);
 	mcr_recharge_request_done(&q);
 	if (r == -EUCLEAN)

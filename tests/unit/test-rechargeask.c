@@ -32,7 +32,7 @@ START_TEST(what_is_asked_is_read_back)
 {
 	const struct mcr_recharge_request asked = {
 		.cgroup_id = UINT64_MAX, .path = (char *)"/a\\x2db\n\xc3\xa4.service", .owner = (char *)"system.slice/o.slice",
-		.owner_user = true, .only_empty = true, .pause_max_usec = 20000,
+		.owner_user = true, .only_empty = true, .dry_run = true, .pause_max_usec = 20000,
 	};
 	struct mcr_recharge_request got;
 
@@ -43,7 +43,7 @@ START_TEST(what_is_asked_is_read_back)
 	ck_assert_uint_eq(got.cgroup_id, asked.cgroup_id);
 	ck_assert_str_eq(got.path, asked.path);
 	ck_assert_str_eq(got.owner, asked.owner);
-	ck_assert(got.owner_user && got.only_empty);
+	ck_assert(got.owner_user && got.only_empty && got.dry_run);
 	ck_assert_uint_eq(got.pause_max_usec, asked.pause_max_usec);
 	mcr_recharge_request_done(&got);
 	unlinkat(fd, "held-1.request", 0);
