@@ -167,6 +167,15 @@ static int on_reap(sd_bus_message *call, void *userdata, sd_bus_error *error)
 	return request_reap(userdata, call, error);
 }
 
+static int on_recharge(sd_bus_message *call, void *userdata, sd_bus_error *error)
+{
+	const char *source, *owner;
+	int dry_run;
+	int r = sd_bus_message_read(call, "ssb", &source, &owner, &dry_run);
+
+	return r < 0 ? r : request_recharge(userdata, call, source, owner, dry_run, error);
+}
+
 static int on_reload(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
 	return request_reload(userdata, call, error);
@@ -324,6 +333,8 @@ static const sd_bus_vtable vtable[] = {
 	SD_BUS_METHOD_WITH_ARGS("Reap", SD_BUS_NO_ARGS,
 				SD_BUS_RESULT("t", dying_before, "t", dying_after, "s", refused_because), on_reap,
 				SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD_WITH_ARGS("Recharge", SD_BUS_ARGS("s", source, "s", owner, "b", dry_run), SD_BUS_RESULT("s", json),
+				on_recharge, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_RESULT("u", complaints), on_reload,
 				SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_SIGNAL_WITH_ARGS("ZombieFound", SD_BUS_ARGS("t", id, "s", path), 0),

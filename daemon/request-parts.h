@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What the parts of request.c share: request-drain.c, request-unit.c. Nobody else includes this.
+ * What the parts of request.c share: request-drain.c, request-recharge.c, request-unit.c. Nobody else includes this.
  *
  * A request is made by request_new(), goes to request_authorize(), which calls request_go_on() when it may, and ends in
  * request_end() once it was answered. Whoever ends it must not touch it any more.
@@ -9,7 +9,10 @@
 
 #include "request.h"
 
-enum request_kind { REQUEST_DRAIN, REQUEST_REAP, REQUEST_RELOAD };
+/* Zombies of one name that one request may mean. */
+#define REQUEST_TARGETS_MAX 16
+
+enum request_kind { REQUEST_DRAIN, REQUEST_REAP, REQUEST_RELOAD, REQUEST_RECHARGE };
 
 enum request_state {
 	REQUEST_ASKING,		/* systemd for the unit's cgroup, or polkit */
@@ -20,6 +23,12 @@ enum request_state {
 /* The unit's cgroup; NULL: it has none, or systemd cannot be asked. */
 typedef void (*request_unit_done)(struct request *r, const char *path);
 
+/* id 0: a file. */
+struct request_target {
+	uint64_t id;
+	char *path;
+};
+
 struct request {
 	struct request *next;
 	struct manager *m;
@@ -28,12 +37,18 @@ struct request {
 	enum request_kind kind;
 	enum request_state state;
 	uid_t uid;
-	char *unit, *path;
+	char *unit, *path;	/* RECHARGE: unit is whatever was named */
 	request_unit_done unit_done;
 	char *caller_cgroup;	/* "" when unknown */
 	uint64_t id;		/* of the cgroup */
 	uint64_t timeout_usec, deadline_ns;
 	uint64_t dying_before;	/* REAP */
+	/* RECHARGE */
+	struct request_target targets[REQUEST_TARGETS_MAX];
+	size_t n_targets, at;	/* which one is under way */
+	char *owner;		/* NULL: by policy */
+	bool dry_run;
+	struct json_object *answers;
 };
 
 /* Reads who asks, and counts it. 0; or errno, with *error set where it is over a limit. */
@@ -50,6 +65,10 @@ void request_authorize(struct request *r, bool own);
 
 /* request-drain.c: it may. */
 void request_accept_drain(struct request *r);
+
+/* request-recharge.c: it may; and what it has is freed. */
+void request_accept_recharge(struct request *r);
+void request_recharge_done(struct request *r);
 
 /* request-unit.c: units and their cgroups. */
 

@@ -23,6 +23,7 @@ static void unlink_request(struct requests *all, struct request *r)
 void request_end(struct request *r)
 {
 	unlink_request(&r->m->requests, r);
+	request_recharge_done(r);
 	sd_bus_slot_unref(r->slot);
 	sd_bus_message_unref(r->call);
 	free(r->unit);
@@ -130,7 +131,7 @@ void request_authorize(struct request *r, bool own)
 {
 	static const char *const actions[] = {
 		[REQUEST_DRAIN] = BUS_NAME ".drain", [REQUEST_REAP] = BUS_NAME ".reap",
-		[REQUEST_RELOAD] = BUS_NAME ".reload",
+		[REQUEST_RELOAD] = BUS_NAME ".reload", [REQUEST_RECHARGE] = BUS_NAME ".recharge",
 	};
 
 	if (r->uid == 0 || own)
@@ -166,6 +167,9 @@ static void go_on(struct request *r)
 		break;
 	case REQUEST_RELOAD:
 		reload_now(r);
+		break;
+	case REQUEST_RECHARGE:
+		request_accept_recharge(r);
 		break;
 	}
 }
