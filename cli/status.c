@@ -60,6 +60,19 @@ static void print_zombies(struct json_object *z)
 	print_pinned(z);
 }
 
+/* Somebody has to do something about these. */
+static void print_not_put_right(struct json_object *list)
+{
+	size_t n = list ? json_object_array_length(list) : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *o = json_object_array_get_idx(list, i);
+
+		printf("  NOT RIGHT: %s of %s could not be put back: %s; kept in %s\n", human_bytes(get_u64(o, "bytes")),
+		       get_str(o, "path") ? printable(get_str(o, "path")) : "?", get_str(o, "reason"), get_str(o, "file"));
+	}
+}
+
 /* One line, and nothing where nothing was ever asked for: strategies and refusals one by one are in JSON. */
 static void print_recharges(struct json_object *r)
 {
@@ -88,6 +101,7 @@ static void print_actions(struct json_object *o)
 	       human_bytes(get_u64(t, "lost_by_live_bytes")));
 	printf("    Drained: %s before removal\n", human_bytes(get_u64(t, "drained_bytes")));
 	print_recharges(get(o, "recharges"));
+	print_not_put_right(get(get(o, "recharges"), "not_put_right"));
 }
 
 static void print_dry_runs(struct json_object *policies)

@@ -205,7 +205,8 @@ static struct bus_figures figures(const struct manager *m)
 				 .settled = m->totals.settled, .recharging = m->recharges.n,
 				 .recharged_bytes = m->recharges.tally.moved_bytes,
 				 .recharges_refused = tally_refused(&m->recharges.tally),
-				 .recharges_unanswered = m->recharges.tally.unanswered };
+				 .recharges_unanswered = m->recharges.tally.unanswered,
+				 .not_put_right = m->recharges.losts.all };
 
 	f.zombies = cycle_count_due(m, &f.pinned);
 	return f;
@@ -222,6 +223,7 @@ static const struct {
 	{ "RechargedBytes", offsetof(struct bus_figures, recharged_bytes) },
 	{ "RechargesRefused", offsetof(struct bus_figures, recharges_refused) },
 	{ "RechargesUnanswered", offsetof(struct bus_figures, recharges_unanswered) },
+	{ "NotPutRight", offsetof(struct bus_figures, not_put_right) },
 };
 
 static uint64_t figure_at(const struct bus_figures *f, size_t i)
@@ -312,6 +314,7 @@ static const sd_bus_vtable vtable[] = {
 	SD_BUS_PROPERTY("RechargedBytes", "t", get_figure, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_PROPERTY("RechargesRefused", "t", get_figure, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_PROPERTY("RechargesUnanswered", "t", get_figure, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	SD_BUS_PROPERTY("NotPutRight", "t", get_figure, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_METHOD_WITH_ARGS("ListZombies", SD_BUS_NO_ARGS,
 				SD_BUS_RESULT("a(tsttsbs)", id_path_references_bytes_policy_pinned_reason),
 				on_list_zombies, SD_BUS_VTABLE_UNPRIVILEGED),

@@ -23,7 +23,7 @@ struct manager;
 /* The properties that change. */
 struct bus_figures {
 	uint64_t zombies, pinned, held, waiting, reaped, settled;
-	uint64_t recharging, recharged_bytes, recharges_refused, recharges_unanswered;
+	uint64_t recharging, recharged_bytes, recharges_refused, recharges_unanswered, not_put_right;
 };
 
 /* Connects, or waits until there is a bus. 0 or errno. */

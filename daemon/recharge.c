@@ -110,6 +110,8 @@ static int on_file(sd_event_source *source, const struct inotify_event *event, v
 	char name[sizeof(((struct recharge *)0)->name)];
 
 	(void)source;
+	if (len > 0 && mcr_lost_is_note(event->name))
+		losts_read(userdata);
 	if (len > n && len - n < sizeof(name) && strcmp(event->name + len - n, suffix) == 0) {
 		snprintf(name, sizeof(name), "%.*s", (int)(len - n), event->name);
 		take(userdata, name);
@@ -322,12 +324,15 @@ void recharges_start(struct manager *m)
 	m->recharges.why_not = open_dir(m);
 	if (m->recharges.why_not)
 		log_warning("cannot recharge: %s", m->recharges.why_not);
+	if (m->recharges.dir_fd >= 0)
+		losts_read(m);
 }
 
 void recharges_stop(struct manager *m)
 {
 	while (m->recharges.n > 0)
 		drop(&m->recharges, &m->recharges.at[0]);
+	losts_done(&m->recharges.losts);
 	m->recharges.watch = sd_event_source_unref(m->recharges.watch);
 	m->recharges.dir_fd = close_fd(m->recharges.dir_fd);
 }
@@ -339,4 +344,6 @@ void recharges_expire(struct manager *m)
 	for (size_t i = m->recharges.n; i-- > 0;)
 		if (now - m->recharges.at[i].since_ns > ANSWER_NSEC)
 			finish(m, &m->recharges.at[i], NULL, "there was no answer");
+	if (m->recharges.losts.all > 0)
+		losts_read(m);
 }

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "lost.h"
 #include "tally.h"
 
 #define RECHARGES_MAX 16
@@ -46,13 +47,14 @@ struct recharges {
 	sd_event_source *watch;
 	const char *why_not;	/* why none can be asked for; NULL: it can be tried */
 	struct recharge_tally tally;
+	struct losts losts;
 };
 
 /* Before the loop runs. What fails is noted in why_not. */
 void recharges_start(struct manager *m);
 void recharges_stop(struct manager *m);
 
-/* Forgets those that were never answered. */
+/* Forgets those that were never answered, and what was lost and has been taken care of. */
 void recharges_expire(struct manager *m);
 
 /* Asks for a held cgroup's memory to be moved, if its policy says so. False: it will not be, go on without. */

@@ -131,6 +131,7 @@ static struct json_object *recharges_json(const struct manager *m)
 
 	add_u64(o, "under_way", m->recharges.n);
 	add_str(o, "impossible_because", m->recharges.why_not);
+	json_object_object_add(o, "not_put_right", losts_json(&m->recharges.losts));
 	return o;
 }
 

@@ -91,6 +91,7 @@ int mcr_recharge_ask(int dir_fd, const char *name, const struct mcr_recharge_req
 	add_bool(o, "only_empty", q->only_empty);
 	add_u64(o, "pause_max_usec", q->pause_max_usec);
 	add_bool(o, "dry_run", q->dry_run);
+	add_u64(o, "repaired", q->repaired);
 	return write_json(dir_fd, name, "request", o);
 }
 
@@ -122,6 +123,7 @@ int mcr_recharge_asked(int dir_fd, const char *name, struct mcr_recharge_request
 		.owner_user = json_object_get_boolean(json_object_object_get(o, "owner_user")),
 		.pause_max_usec = number(o, "pause_max_usec"),
 		.dry_run = json_object_get_boolean(json_object_object_get(o, "dry_run")),
+		.repaired = number(o, "repaired"),
 	};
 	json_object_put(o);
 	if (!q.path || !q.owner || !q.pause_max_usec || (!q.cgroup_id && *q.path != '/')) {

@@ -26,6 +26,7 @@ struct mcr_recharge_request {
 	bool owner_user;	/* rather the cgroup that maps most of it, where that can be done */
 	uint64_t pause_max_usec;	/* for which users may be frozen at a time */
 	bool dry_run;		/* only say what would be done */
+	uint64_t repaired;	/* how often it was interrupted and put right */
 };
 
 void mcr_recharge_request_done(struct mcr_recharge_request *q);
