@@ -153,7 +153,7 @@ static void print_pins(const struct mcr_pins *p, const struct mcr_users *u, cons
 /* ---- Walking ---- */
 
 /* By policy, as `memcg-reaper recharge` would; allocated, or NULL. */
-static char *owner_of(const struct mcr_config *config, const char *path, struct mcr_fit_opts *ret)
+static char *owner_of(const struct mcr_config *config, const char *path, bool *ret_user)
 {
 	auto_(freep) char *top = NULL;
 	const struct mcr_policy *p;
@@ -169,7 +169,7 @@ static char *owner_of(const struct mcr_config *config, const char *path, struct 
 		slice = top = mcr_owner_top_slice(path);
 	if (slice && mcr_owner_by_policy(p, slice, &owner) < 0)
 		owner = NULL;
-	*ret = (struct mcr_fit_opts){ .owner = owner, .owner_user = mcr_owner_is_user(p) };
+	*ret_user = mcr_owner_is_user(p);
 	return owner;
 }
 
@@ -177,8 +177,9 @@ static void tell(const struct mcr_pins *p, const char *path, struct totals *t, s
 {
 	auto_(mcr_users_freep) struct mcr_users *u = NULL;
 	struct mcr_fit_opts opts = { .owner = NULL };
-	auto_(freep) char *owner = owner_of(t->config, path, &opts);
+	auto_(freep) char *owner = owner_of(t->config, path, &opts.owner_user);
 
+	opts.owner = owner;
 	mcr_users_find("/proc", p, &u);	/* without it the rest is as true */
 	if (p->dying) {
 		t->zombies++;
