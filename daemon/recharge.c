@@ -23,6 +23,9 @@
 /* An answer that has not come by then does not come: the unit has given up long before. */
 #define ANSWER_NSEC (600 * MCR_NSEC_PER_SEC)
 
+/* For systemd to take the job, not to do it. Nothing waits for that. */
+#define START_USEC (60 * MCR_USEC_PER_SEC)
+
 static struct recharge *find(struct recharges *all, const char *name)
 {
 	for (size_t i = 0; i < all->n; i++)
@@ -142,20 +145,32 @@ static int on_started(sd_bus_message *answer, void *userdata, sd_bus_error *erro
 	return 0;
 }
 
+/* The service manager of a busy machine takes its time; what it was told in vain it may do all the same. */
+static int call_start(struct manager *m, struct starting *s, sd_bus_slot **ret)
+{
+	auto_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
+	char unit[128];
+	int r;
+
+	snprintf(unit, sizeof(unit), MCR_RECHARGE_UNIT, s->name);
+	r = sd_bus_message_new_method_call(m->bus, &call, "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
+					   "org.freedesktop.systemd1.Manager", "StartUnit");
+	if (r >= 0)
+		r = sd_bus_message_append(call, "ss", unit, "replace");
+	return r < 0 ? r : sd_bus_call_async(m->bus, ret, call, on_started, s, START_USEC);
+}
+
 static int start_unit(struct manager *m, const char *name)
 {
 	struct starting *s = calloc(1, sizeof(*s));
 	sd_bus_slot *slot = NULL;
-	char unit[128];
 	int r;
 
 	if (!s)
 		return -ENOMEM;
 	s->m = m;
 	snprintf(s->name, sizeof(s->name), "%s", name);
-	snprintf(unit, sizeof(unit), MCR_RECHARGE_UNIT, name);
-	r = sd_bus_call_method_async(m->bus, &slot, "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
-				     "org.freedesktop.systemd1.Manager", "StartUnit", on_started, s, "ss", unit, "replace");
+	r = call_start(m, s, &slot);
 	if (r < 0) {
 		free(s);
 		return r;
