@@ -23,6 +23,8 @@
 #define ANSWER_USEC (MCR_USEC_PER_SEC / 2)
 /* A walk over all pages, at worst, and a look at every process. */
 #define EXPLAIN_USEC (30 * MCR_USEC_PER_SEC)
+/* The daemon gives up after ten minutes, and says so. */
+#define RECHARGE_USEC (11 * 60 * MCR_USEC_PER_SEC)
 /* Somebody may be asked for a password. */
 #define PASSWORD_USEC (2 * 60 * MCR_USEC_PER_SEC)
 
@@ -236,6 +238,71 @@ int ask_explain(uint64_t id, char **ret)
 		return -ENOENT;
 	if (sd_bus_message_is_method_error(answer, NULL))
 		return -EAGAIN;
+	if (sd_bus_message_read(answer, "s", &text) < 0)
+		return -EBADMSG;
+	*ret = strdup(text);
+	return *ret ? 0 : -ENOMEM;
+}
+
+/* ---- Recharging ---- */
+
+/* Is somebody there?  A bus that takes connections and says nothing is not to be waited for as long as the work may take. */
+static bool is_there(sd_bus *bus)
+{
+	auto_(sd_bus_message_unrefp) sd_bus_message *m = NULL, *answer = NULL;
+
+	return new_call(bus, "GetFeatures", &m) >= 0 && call_within(bus, m, 4 * ANSWER_USEC, &answer) == 0 &&
+	       !sd_bus_message_is_method_error(answer, NULL);
+}
+
+static int call_recharge(sd_bus *bus, const char *source, const char *owner, bool dry_run, sd_bus_message **ret)
+{
+	auto_(sd_bus_message_unrefp) sd_bus_message *m = NULL;
+	uint64_t patience = RECHARGE_USEC;
+	int r = new_call(bus, "Recharge", &m);
+
+	if (r >= 0)
+		r = sd_bus_message_append(m, "ssb", source, owner ? owner : "", (int)dry_run);
+	if (r >= 0 && geteuid() != 0 && isatty(STDIN_FILENO)) {
+		sd_bus_message_set_allow_interactive_authorization(m, true);
+		patience += PASSWORD_USEC;
+	}
+	return r < 0 ? r : call_within(bus, m, patience, ret);
+}
+
+/* One call is all that a connection to the daemon's own socket is for. */
+static int open_answering(int (*open_bus)(sd_bus **ret), sd_bus **ret)
+{
+	auto_(bus_closep) sd_bus *probe = NULL;
+
+	if (open_bus(&probe) < 0 || !is_there(probe))
+		return -ESRCH;
+	return open_bus(ret) < 0 ? -ESRCH : 0;
+}
+
+static int recharge_error(const sd_bus_error *e, char **ret_why)
+{
+	*ret_why = strdup(why_refused(e));
+	if (sd_bus_error_has_name(e, BUS_NAME ".Error.NoSuchCgroup"))
+		return -ENOENT;
+	if (sd_bus_error_has_name(e, SD_BUS_ERROR_UNKNOWN_METHOD))	/* of a version before */
+		return -ESRCH;
+	return sd_bus_error_has_name(e, BUS_NAME ".Error.LimitExceeded") ? -EBUSY : -EREMOTEIO;
+}
+
+int ask_recharge(const char *source, const char *owner, bool dry_run, char **ret, char **ret_why)
+{
+	auto_(bus_closep) sd_bus *bus = NULL;
+	auto_(sd_bus_message_unrefp) sd_bus_message *answer = NULL;
+	const char *text;
+	int r = open_answering(geteuid() == 0 ? open_direct : sd_bus_open_system, &bus);
+
+	if (r == 0)
+		r = call_recharge(bus, source, owner, dry_run, &answer);
+	if (r < 0)
+		return r == -EINVAL ? -EILSEQ : r;	/* it cannot be written into a message */
+	if (sd_bus_message_is_method_error(answer, NULL))
+		return recharge_error(sd_bus_message_get_error(answer), ret_why);
 	if (sd_bus_message_read(answer, "s", &text) < 0)
 		return -EBADMSG;
 	*ret = strdup(text);

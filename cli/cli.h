@@ -47,6 +47,14 @@ int explain_asked(const char *what, bool all, bool json);
 /* What holds the zombie with this id, as JSON, allocated. 0; -ENOENT: none of the caller's; -ESRCH, -ETIMEDOUT. */
 int ask_explain(uint64_t id, char **ret);
 
+/*
+ * Has the daemon recharge what source names to owner (NULL: by policy), and waits for it: by its own socket as root, else over the bus,
+ * where somebody may be asked for a password.  0 and *ret, an answer as JSON, allocated; -ESRCH: no daemon that can do it; -ENOENT:
+ * it knows no such thing; -EBUSY: too much at a time; -EREMOTEIO: it refuses; -EILSEQ: source is no text; or errno.  *ret_why may be
+ * set then, allocated.
+ */
+int ask_recharge(const char *source, const char *owner, bool dry_run, char **ret, char **ret_why);
+
 struct ask_drain {
 	const char *unit, *cgroup;	/* one of them */
 	uint64_t wait_usec;

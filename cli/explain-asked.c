@@ -31,7 +31,10 @@ static void print_pin(struct json_object *pin)
 
 	printf("  - %7s %6" PRIu64 "  %s%s%s\n", human_bytes(get_u64(pin, "bytes")), get_u64(pin, "references"),
 	       get_str(pin, "kind"), name ? " " : "", name ? printable(name) : "");
-	printf("      %s%s%s\n", get_str(pin, "advice"), command ? ": " : "", command ? command : "");
+	printf("      %s", get_str(pin, "advice"));
+	if (get(pin, "recharge"))
+		printf("\n      %s", get_str(get(pin, "recharge"), "text"));
+	printf("%s%s\n", command ? ": " : "", command ? command : "");
 	for (size_t i = 0; users && i < json_object_array_length(users); i++) {
 		struct json_object *u = json_object_array_get_idx(users, i);
 

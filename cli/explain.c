@@ -11,10 +11,14 @@
 #include "census.h"
 #include "cgroup.h"
 #include "cli.h"
+#include "config.h"
 #include "fileio.h"
+#include "fit.h"
 #include "hierarchy.h"
+#include "owner.h"
 #include "pinjson.h"
 #include "pins.h"
+#include "policy.h"
 #include "unitname.h"
 #include "users.h"
 #include "util.h"
@@ -26,6 +30,7 @@
 struct totals {
 	uint64_t held, explained;
 	unsigned int zombies, incomplete;
+	struct mcr_config *config;	/* says who would pay; NULL without memory */
 };
 
 struct asked {
@@ -71,9 +76,23 @@ static void print_what(const struct mcr_pin *p)
 		printf(", %s of it in swap", human_bytes(p->swap_bytes));
 }
 
+/* A line of its own for what could be moved. */
+static void print_advice(const struct mcr_pins *all, const struct mcr_users *u, size_t i, const struct mcr_fit_opts *opts, char rail)
+{
+	const struct mcr_pin *p = &all->pins[i];
+	const char *command = advice_command(p, all->id);
+	struct mcr_fit f;
+
+	if (!mcr_fit_find(all, u, i, opts, &f)) {
+		printf("  %c    %s%s%s\n", rail, advice_text(p), command ? ": " : "", command ? command : "");
+		return;
+	}
+	printf("  %c    %s\n  %c    %s", rail, advice_text(p), rail, mcr_fit_text(&f, opts));
+	printf("%s%s\n", mcr_fit_is_open(&f) ? ": " : "", mcr_fit_is_open(&f) ? command : "");
+}
+
 static void print_pin(const struct mcr_pin *p, bool last)
 {
-	const char *command = advice_command(p);
 
 	printf("  %s %7s %6" PRIu64 "  ", last ? "\\-" : "|-", human_bytes(p->bytes), p->refs);
 	print_what(p);
@@ -84,7 +103,7 @@ static void print_pin(const struct mcr_pin *p, bool last)
 		printf(", %s mapped", human_bytes(p->mapped_bytes));
 	if (p->locked)
 		printf(", locked");
-	printf("\n  %c    %s%s%s\n", last ? ' ' : '|', advice_text(p), command ? ": " : "", command ? command : "");
+	putchar('\n');
 }
 
 /* The first few, by their unit: the rest is in JSON. */
@@ -111,7 +130,7 @@ static void print_users(const struct mcr_users *u, size_t pin, char rail)
 		printf("  %c    and by %zu more\n", rail, n - USERS_SHOWN);
 }
 
-static void print_pins(const struct mcr_pins *p, const struct mcr_users *u, const char *path)
+static void print_pins(const struct mcr_pins *p, const struct mcr_users *u, const char *path, const struct mcr_fit_opts *opts)
 {
 	uint64_t rest = p->refs_held > p->refs_explained ? p->refs_held - p->refs_explained : 0;
 
@@ -124,6 +143,7 @@ static void print_pins(const struct mcr_pins *p, const struct mcr_users *u, cons
 		bool last = i + 1 == p->n && rest == 0;
 
 		print_pin(&p->pins[i], last);
+		print_advice(p, u, i, opts, last ? ' ' : '|');
 		print_users(u, i, last ? ' ' : '|');
 	}
 	if (rest)
@@ -132,10 +152,34 @@ static void print_pins(const struct mcr_pins *p, const struct mcr_users *u, cons
 
 /* ---- Walking ---- */
 
+/* By policy, as `memcg-reaper recharge` would; allocated, or NULL. */
+static char *owner_of(const struct mcr_config *config, const char *path, bool *ret_user)
+{
+	auto_(freep) char *top = NULL;
+	const struct mcr_policy *p;
+	const char *slice = NULL;
+	char *owner = NULL;
+
+	if (!config)
+		return NULL;
+	p = mcr_policy_for(config, path, &slice);
+	if (!p)
+		p = mcr_policy_named(config, "default");
+	if (!slice)
+		slice = top = mcr_owner_top_slice(path);
+	if (slice && mcr_owner_by_policy(p, slice, &owner) < 0)
+		owner = NULL;
+	*ret_user = mcr_owner_is_user(p);
+	return owner;
+}
+
 static void tell(const struct mcr_pins *p, const char *path, struct totals *t, struct json_object *list)
 {
 	auto_(mcr_users_freep) struct mcr_users *u = NULL;
+	struct mcr_fit_opts opts = { .owner = NULL };
+	auto_(freep) char *owner = owner_of(t->config, path, &opts.owner_user);
 
+	opts.owner = owner;
 	mcr_users_find("/proc", p, &u);	/* without it the rest is as true */
 	if (p->dying) {
 		t->zombies++;
@@ -144,9 +188,9 @@ static void tell(const struct mcr_pins *p, const char *path, struct totals *t, s
 	}
 	t->incomplete += !p->complete;
 	if (list)
-		json_object_array_add(list, mcr_pins_json(p, u, path));
+		json_object_array_add(list, mcr_pins_json_fit(p, u, path, &opts));
 	else
-		print_pins(p, u, path);
+		print_pins(p, u, path, &opts);
 }
 
 static int explain(struct mcr_pins_walker *w, uint64_t id, const char *path, struct totals *t, struct json_object *list)
@@ -326,7 +370,9 @@ int verb_explain(int argc, char **argv)
 		list = json_object_new_array();
 		json_object_object_add(o, "memcgs", list);
 	}
+	t.config = read_config();
 	r = walk(&a, h, what, &t, list, &why);
+	mcr_config_unref(t.config);
 	if (r < 0) {
 		json_object_put(o);
 		return complain(r, &a, what, why);

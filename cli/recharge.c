@@ -191,7 +191,8 @@ static int wait_for_answer(int dir_fd, const char *name, struct json_object **re
 	return r == -ENOENT ? -ETIMEDOUT : r;
 }
 
-static int recharge(const struct mcr_recharge_request *q, size_t i, struct json_object **ret)
+/* Without the daemon, which does the same, and counts what comes of it. */
+static int recharge_alone(const struct mcr_recharge_request *q, size_t i, struct json_object **ret)
 {
 	auto_(closep) int dir_fd = open_requests();
 	char name[64];
@@ -205,6 +206,43 @@ static int recharge(const struct mcr_recharge_request *q, size_t i, struct json_
 	if (r == 0)
 		r = start_unit(name);
 	return r == 0 ? wait_for_answer(dir_fd, name, ret) : r;
+}
+
+/* The first of what an answer tells of. */
+static int first_answer(const char *text, struct json_object **ret)
+{
+	struct json_object *whole = json_tokener_parse(text), *list = whole ? get(whole, "recharges") : NULL;
+	struct json_object *o = list ? json_object_array_get_idx(list, 0) : NULL;
+
+	*ret = json_object_get(o);
+	json_object_put(whole);
+	return o ? 0 : -EBADMSG;
+}
+
+/* By whom it was named: its policy is the daemon's to know, where nobody else was named. */
+static int recharge_by_daemon(const struct mcr_recharge_request *q, const char *to, struct json_object **ret)
+{
+	auto_(freep) char *text = NULL, *why = NULL, *source = NULL;
+	int r;
+
+	if (q->cgroup_id)
+		r = asprintf(&source, "%" PRIu64, q->cgroup_id);
+	else
+		r = asprintf(&source, "file:%s", q->path);
+	if (r < 0)
+		return -ENOMEM;
+	r = ask_recharge(source, to ? q->owner : NULL, false, &text, &why);
+	if (r == -EREMOTEIO)
+		fprintf(stderr, "memcg-reaper: cannot recharge: %s\n", why ? why : "refused");
+	return r == 0 ? first_answer(text, ret) : r;
+}
+
+/* What it cannot be told, has not seen yet, or has no room for can be done without it. */
+static int recharge(const struct mcr_recharge_request *q, size_t i, const char *to, struct json_object **ret)
+{
+	int r = recharge_by_daemon(q, to, ret);
+
+	return r == -ESRCH || r == -ENOENT || r == -EBUSY || r == -EILSEQ ? recharge_alone(q, i, ret) : r;
 }
 
 static int try(const struct mcr_hierarchy *h, const struct mcr_recharge_request *q, struct json_object **ret)
@@ -260,6 +298,8 @@ static int complain(int r, const struct asked *a)
 	else if (r == -EXDEV)
 		fputs("memcg-reaper: it was in a cgroup with a limit, which the owner by policy is not in: --to=OWNER moves it all the same\n",
 		      stderr);
+	else if (r == -EREMOTEIO)
+		;	/* said already, in the daemon's words */
 	else if (r == -EINVAL && a->to)
 		fprintf(stderr, "memcg-reaper: '%s' cannot be an owner\n", printable(a->to));
 	else
@@ -276,7 +316,7 @@ static int run_all(const struct mcr_hierarchy *h, const struct asked *a, const s
 	for (size_t i = 0; r == 0 && i < t->n; i++) {
 		struct json_object *o = NULL;
 
-		r = a->dry_run ? try(h, &t->at[i], &o) : recharge(&t->at[i], i, &o);
+		r = a->dry_run ? try(h, &t->at[i], &o) : recharge(&t->at[i], i, a->to, &o);
 		if (r < 0)
 			break;
 		if (get_str(o, "why_not"))
@@ -289,6 +329,34 @@ static int run_all(const struct mcr_hierarchy *h, const struct asked *a, const s
 		print_json(json_object_get(whole));
 	json_object_put(whole);
 	return r < 0 ? complain(r, a) : code;
+}
+
+/* Who is not root asks, and tells what is answered. */
+static int recharge_asked(const struct asked *a)
+{
+	auto_(freep) char *text = NULL, *why = NULL;
+	int r = ask_recharge(a->what, a->to, a->dry_run, &text, &why), code = CLI_OK;
+	struct json_object *whole = r == 0 ? json_tokener_parse(text) : NULL, *list = whole ? get(whole, "recharges") : NULL;
+
+	if (r < 0 || !list) {
+		fprintf(stderr, "memcg-reaper: cannot recharge: %s\n", r == 0 ? "the answer makes no sense" : why ? why :
+			r == -ESRCH ? "memcg-reaperd cannot be reached; only root can do without" : strerror(-r));
+		json_object_put(whole);
+		return CLI_FAILED;
+	}
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		struct json_object *o = json_object_array_get_idx(list, i);
+
+		if (get_str(o, "why_not"))
+			code = CLI_PARTIAL;
+		if (!a->json)
+			print_answer(o);
+	}
+	if (a->json)
+		print_json(whole);
+	else
+		json_object_put(whole);
+	return code;
 }
 
 static bool parse_args(int argc, char **argv, struct asked *ret)
@@ -327,6 +395,8 @@ int verb_recharge(int argc, char **argv)
 		      "  -n, --dry-run  only say what would be done, and what stands against it\n", a.help ? stdout : stderr);
 		return a.help ? CLI_OK : CLI_USAGE;
 	}
+	if (geteuid() != 0)
+		return recharge_asked(&a);
 	h = open_hierarchy(&code);
 	if (!h)
 		return code;

@@ -60,6 +60,35 @@ static void print_zombies(struct json_object *z)
 	print_pinned(z);
 }
 
+/* Somebody has to do something about these. */
+static void print_not_put_right(struct json_object *list)
+{
+	size_t n = list ? json_object_array_length(list) : 0;
+
+	for (size_t i = 0; i < n; i++) {
+		struct json_object *o = json_object_array_get_idx(list, i);
+
+		printf("  NOT RIGHT: %s of %s could not be put back: %s; kept in %s\n", human_bytes(get_u64(o, "bytes")),
+		       get_str(o, "path") ? printable(get_str(o, "path")) : "?", get_str(o, "reason"), get_str(o, "file"));
+	}
+}
+
+/* One line, and nothing where nothing was ever asked for: strategies and refusals one by one are in JSON. */
+static void print_recharges(struct json_object *r)
+{
+	uint64_t moved = get_u64(r, "moved_bytes"), refused = get_u64(r, "refused_objects"), none = get_u64(r, "unanswered");
+
+	if (!moved && !refused && !none && !get_u64(r, "not_served"))
+		return;
+	printf("  Recharged: %s to owners; who uses it waited for at most %" PRIu64 " ms at a time", human_bytes(moved),
+	       (get_u64(r, "longest_pause_usec") + 999) / 1000);
+	if (refused)
+		printf("; %" PRIu64 " objects refused, %s most", refused, get_str(r, "main_refusal"));
+	if (none)
+		printf("; %" PRIu64 " requests without an answer", none);
+	putchar('\n');
+}
+
 static void print_actions(struct json_object *o)
 {
 	struct json_object *t = get(o, "since_start"), *gate = get(o, "gate");
@@ -71,9 +100,8 @@ static void print_actions(struct json_object *o)
 	       get_u64(t, "reaped"), get_u64(t, "rounds"), human_bytes(get_u64(t, "reaped_bytes")),
 	       human_bytes(get_u64(t, "lost_by_live_bytes")));
 	printf("    Drained: %s before removal\n", human_bytes(get_u64(t, "drained_bytes")));
-	if (get_u64(t, "recharged_bytes"))
-		printf("  Recharged: %s to owners; who uses it waited for at most %" PRIu64 " ms at a time\n",
-		       human_bytes(get_u64(t, "recharged_bytes")), (get_u64(t, "longest_pause_usec") + 999) / 1000);
+	print_recharges(get(o, "recharges"));
+	print_not_put_right(get(get(o, "recharges"), "not_put_right"));
 }
 
 static void print_dry_runs(struct json_object *policies)

@@ -167,6 +167,15 @@ static int on_reap(sd_bus_message *call, void *userdata, sd_bus_error *error)
 	return request_reap(userdata, call, error);
 }
 
+static int on_recharge(sd_bus_message *call, void *userdata, sd_bus_error *error)
+{
+	const char *source, *owner;
+	int dry_run;
+	int r = sd_bus_message_read(call, "ssb", &source, &owner, &dry_run);
+
+	return r < 0 ? r : request_recharge(userdata, call, source, owner, dry_run, error);
+}
+
 static int on_reload(sd_bus_message *call, void *userdata, sd_bus_error *error)
 {
 	return request_reload(userdata, call, error);
@@ -188,57 +197,6 @@ static int get_generation(sd_bus *bus, const char *path, const char *interface, 
 
 	(void)bus, (void)path, (void)interface, (void)property, (void)error;
 	return sd_bus_message_append(answer, "u", m->config->generation);
-}
-
-static struct bus_figures figures(const struct manager *m)
-{
-	struct bus_figures f = { .held = m->held.n, .waiting = requests_waiting(m), .reaped = m->totals.reaped,
-				 .settled = m->totals.settled };
-
-	f.zombies = cycle_count_due(m, &f.pinned);
-	return f;
-}
-
-static const struct {
-	const char *name;
-	size_t offset;
-} figure_table[] = {
-	{ "Zombies", offsetof(struct bus_figures, zombies) }, { "Pinned", offsetof(struct bus_figures, pinned) },
-	{ "Held", offsetof(struct bus_figures, held) },	      { "Waiting", offsetof(struct bus_figures, waiting) },
-	{ "Reaped", offsetof(struct bus_figures, reaped) },   { "Settled", offsetof(struct bus_figures, settled) },
-};
-
-static uint64_t figure_at(const struct bus_figures *f, size_t i)
-{
-	return *(const uint64_t *)((const char *)f + figure_table[i].offset);
-}
-
-static int get_figure(sd_bus *bus, const char *path, const char *interface, const char *property,
-		      sd_bus_message *answer, void *userdata, sd_bus_error *error)
-{
-	const struct bus_figures f = figures(userdata);
-
-	(void)bus, (void)path, (void)interface, (void)error;
-	for (size_t i = 0; i < ARRAY_SIZE(figure_table); i++)
-		if (strcmp(figure_table[i].name, property) == 0)
-			return sd_bus_message_append(answer, "t", figure_at(&f, i));
-	return -ENOENT;
-}
-
-void bus_properties_changed(struct manager *m)
-{
-	const struct bus_figures now = figures(m);
-	char *names[ARRAY_SIZE(figure_table) + 1] = { NULL };
-	size_t n = 0;
-
-	if (!m->bus_ready)
-		return;
-	for (size_t i = 0; i < ARRAY_SIZE(figure_table); i++)
-		if (figure_at(&now, i) != figure_at(&m->bus_told, i))
-			names[n++] = (char *)figure_table[i].name;
-	m->bus_told = now;
-	if (n > 0)
-		sd_bus_emit_properties_changed_strv(m->bus, BUS_PATH, BUS_INTERFACE, names);
 }
 
 /* ---- Signals ---- */
@@ -286,12 +244,17 @@ static const sd_bus_vtable vtable[] = {
 	SD_BUS_VTABLE_START(0),
 	SD_BUS_PROPERTY("Version", "s", get_version, 0, SD_BUS_VTABLE_PROPERTY_CONST),
 	SD_BUS_PROPERTY("ConfigGeneration", "u", get_generation, 0, 0),
-	SD_BUS_PROPERTY("Zombies", "t", get_figure, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-	SD_BUS_PROPERTY("Pinned", "t", get_figure, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-	SD_BUS_PROPERTY("Held", "t", get_figure, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-	SD_BUS_PROPERTY("Waiting", "t", get_figure, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-	SD_BUS_PROPERTY("Reaped", "t", get_figure, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
-	SD_BUS_PROPERTY("Settled", "t", get_figure, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	SD_BUS_PROPERTY("Zombies", "t", bus_get_figure, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	SD_BUS_PROPERTY("Pinned", "t", bus_get_figure, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	SD_BUS_PROPERTY("Held", "t", bus_get_figure, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	SD_BUS_PROPERTY("Waiting", "t", bus_get_figure, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	SD_BUS_PROPERTY("Reaped", "t", bus_get_figure, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	SD_BUS_PROPERTY("Settled", "t", bus_get_figure, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	SD_BUS_PROPERTY("Recharging", "t", bus_get_figure, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	SD_BUS_PROPERTY("RechargedBytes", "t", bus_get_figure, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	SD_BUS_PROPERTY("RechargesRefused", "t", bus_get_figure, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	SD_BUS_PROPERTY("RechargesUnanswered", "t", bus_get_figure, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+	SD_BUS_PROPERTY("NotPutRight", "t", bus_get_figure, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
 	SD_BUS_METHOD_WITH_ARGS("ListZombies", SD_BUS_NO_ARGS,
 				SD_BUS_RESULT("a(tsttsbs)", id_path_references_bytes_policy_pinned_reason),
 				on_list_zombies, SD_BUS_VTABLE_UNPRIVILEGED),
@@ -313,6 +276,8 @@ static const sd_bus_vtable vtable[] = {
 	SD_BUS_METHOD_WITH_ARGS("Reap", SD_BUS_NO_ARGS,
 				SD_BUS_RESULT("t", dying_before, "t", dying_after, "s", refused_because), on_reap,
 				SD_BUS_VTABLE_UNPRIVILEGED),
+	SD_BUS_METHOD_WITH_ARGS("Recharge", SD_BUS_ARGS("s", source, "s", owner, "b", dry_run), SD_BUS_RESULT("s", json),
+				on_recharge, SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_METHOD_WITH_ARGS("Reload", SD_BUS_NO_ARGS, SD_BUS_RESULT("u", complaints), on_reload,
 				SD_BUS_VTABLE_UNPRIVILEGED),
 	SD_BUS_SIGNAL_WITH_ARGS("ZombieFound", SD_BUS_ARGS("t", id, "s", path), 0),

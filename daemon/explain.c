@@ -11,7 +11,9 @@
 #include "census.h"
 #include "config.h"
 #include "fileio.h"
+#include "fit.h"
 #include "manager.h"
+#include "owner.h"
 #include "pinjson.h"
 #include "pins.h"
 #include "users.h"
@@ -24,6 +26,7 @@ struct explain_arg {
 	uint64_t id;
 	const char *path;
 	int fd;			/* where the text goes */
+	struct mcr_fit_opts fit;	/* who would pay for what it pins */
 };
 
 static int write_all(int fd, const char *text, size_t len)
@@ -56,7 +59,7 @@ static int explain(const struct explain_arg *arg)
 	if (r < 0)
 		return r;
 	mcr_users_find("/proc", p, &u);
-	o = mcr_pins_json(p, u, arg->path);
+	o = mcr_pins_json_fit(p, u, arg->path, &arg->fit);
 	text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 	r = strlen(text) > ANSWER_MAX ? -EFBIG : write_all(arg->fd, text, strlen(text));
 	json_object_put(o);
@@ -136,8 +139,13 @@ static bool may_ask(uid_t uid, const char *path)
 
 static int start(struct manager *m, sd_bus_message *call, const struct mcr_zombie *z)
 {
-	struct explain_arg arg = { .id = z->id, .path = z->path };
+	const struct mcr_policy *p = coverage_policy(m, z->id, z->path, NULL);
+	struct explain_arg arg = { .id = z->id, .path = z->path, .fit.owner_user = p && mcr_owner_is_user(p) };
+	auto_(freep) char *owner = NULL;
 	int r;
+
+	if (recharge_owner_of(m->config, p ? p : m->config->policies[0], z->path, &owner) == 0)
+		arg.fit.owner = owner;
 
 	arg.fd = m->explain_fd = memfd_create("explain", MFD_CLOEXEC);
 	if (arg.fd < 0)

@@ -27,6 +27,7 @@ static const char *const message_ids[EVENTS] = {
 	[EVENT_MISSING] = "1df4537d66d04b2983dfb56520817bae",
 	[EVENT_CONFIG] = "84878e7803f84a4398a06d95dd57d7aa",
 	[EVENT_RECHARGED] = "ce1167807b0d4dab9734d881d10e39f0",
+	[EVENT_LOST] = "29e1f6b674164bdfb1785094d3e5d53c",
 	[EVENT_RESTORED] = "5a4b68efb02c49928dbe80812b1e360d",
 };
 

@@ -32,6 +32,7 @@ enum log_event {
 	EVENT_CONFIG,
 	EVENT_RECHARGED,	/* moved to a live owner */
 	EVENT_RESTORED,		/* put back what a killed process had changed */
+	EVENT_LOST,	/* memory that was being moved is in a file now */
 	EVENTS,
 };
 void log_event(enum log_event event, int level, const char *format, ...) __attribute__((format(printf, 3, 4)));

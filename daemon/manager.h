@@ -38,8 +38,6 @@ struct totals {
 	uint64_t rounds;
 	uint64_t rounds_refused;	/* by pressure, budget, or a limit that was near */
 	uint64_t late_workers;
-	uint64_t recharged_bytes;	/* moved to owners */
-	uint64_t longest_pause_usec;	/* for which users were frozen meanwhile */
 };
 
 struct manager {

@@ -24,6 +24,9 @@
 /* An answer that has not come by then does not come: the unit has given up long before. */
 #define ANSWER_NSEC (600 * MCR_NSEC_PER_SEC)
 
+/* For systemd to take the job, not to do it. Nothing waits for that. */
+#define START_USEC (60 * MCR_USEC_PER_SEC)
+
 static struct recharge *find(struct recharges *all, const char *name)
 {
 	for (size_t i = 0; i < all->n; i++)
@@ -58,6 +61,8 @@ static void tell(const struct recharge *one, uint64_t moved, const char *why_not
 {
 	char reason[256];
 
+	if (one->dry_run)
+		return;
 	if (moved) {
 		snprintf(reason, sizeof(reason), "to %s%s%s%s", one->owner_user ? "who maps most of it, or " : "", one->owner,
 			 why_not ? "; the rest not: " : "", why_not ? why_not : "");
@@ -67,23 +72,27 @@ static void tell(const struct recharge *one, uint64_t moved, const char *why_not
 	}
 }
 
-/* It is settled or reaped with what is left of it. */
-static void finish(struct manager *m, struct recharge *one, uint64_t moved, uint64_t pause_usec, const char *why_not)
+/* It is settled or reaped with what is left of it. o NULL: there is no answer, and why. */
+static void finish(struct manager *m, struct recharge *one, struct json_object *o, const char *why_not)
 {
-	uint64_t id = one->id, anchor_id = one->anchor_id;
-	bool held = one->held;
+	const struct recharge was = *one;
 
-	tell(one, moved, why_not);
+	if (o)
+		why_not = json_object_get_string(json_object_object_get(o, "why_not"));
+	tell(one, number(o, "moved_bytes"), why_not);
 	mcr_recharge_forget(m->recharges.dir_fd, one->name);
+	if (!o)
+		m->recharges.tally.unanswered++;
+	else if (!one->dry_run)
+		tally_add(&m->recharges.tally, o);
 	drop(&m->recharges, one);
-	m->totals.recharged_bytes += moved;
-	if (pause_usec > m->totals.longest_pause_usec)
-		m->totals.longest_pause_usec = pause_usec;
 	m->report_due = true;
-	if (held)
-		settle_recharged(m, id);
-	if (anchor_id)
-		refault_ended(m, anchor_id);
+	if (was.done)
+		was.done(o, why_not, was.userdata);
+	if (was.held)
+		settle_recharged(m, was.id);
+	if (was.anchor_id)
+		refault_ended(m, was.anchor_id);
 }
 
 /* What it had reclaimed under a shield was our budget's. */
@@ -109,11 +118,7 @@ static void take(struct manager *m, const char *name)
 		return;
 	if (r == 0)
 		spend(m, one, number(o, "shield_bytes"));
-	if (r < 0)
-		finish(m, one, 0, 0, "its answer makes no sense");
-	else
-		finish(m, one, number(o, "moved_bytes"), number(o, "longest_pause_usec"),
-		       json_object_get_string(json_object_object_get(o, "why_not")));
+	finish(m, one, o, "its answer makes no sense");
 	json_object_put(o);
 }
 
@@ -136,6 +141,8 @@ static int on_file(sd_event_source *source, const struct inotify_event *event, v
 	char name[sizeof(((struct recharge *)0)->name)];
 
 	(void)source;
+	if (len > 0 && mcr_lost_is_note(event->name))
+		losts_read(userdata);
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
 		size_t n = strlen(kinds[i].suffix);
 
@@ -167,24 +174,36 @@ static int on_started(sd_bus_message *answer, void *userdata, sd_bus_error *erro
 		return 0;
 	text = sd_bus_message_get_error(answer)->message;
 	log_warning("cannot start memcg-recharge: %s", text ? text : "no reason given");
-	finish(s->m, one, 0, 0, "memcg-recharge cannot be started");
+	finish(s->m, one, NULL, "memcg-recharge cannot be started");
 	return 0;
+}
+
+/* The service manager of a busy machine takes its time; what it was told in vain it may do all the same. */
+static int call_start(struct manager *m, struct starting *s, sd_bus_slot **ret)
+{
+	auto_(sd_bus_message_unrefp) sd_bus_message *call = NULL;
+	char unit[128];
+	int r;
+
+	snprintf(unit, sizeof(unit), MCR_RECHARGE_UNIT, s->name);
+	r = sd_bus_message_new_method_call(m->bus, &call, "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
+					   "org.freedesktop.systemd1.Manager", "StartUnit");
+	if (r >= 0)
+		r = sd_bus_message_append(call, "ss", unit, "replace");
+	return r < 0 ? r : sd_bus_call_async(m->bus, ret, call, on_started, s, START_USEC);
 }
 
 static int start_unit(struct manager *m, const char *name)
 {
 	struct starting *s = calloc(1, sizeof(*s));
 	sd_bus_slot *slot = NULL;
-	char unit[128];
 	int r;
 
 	if (!s)
 		return -ENOMEM;
 	s->m = m;
 	snprintf(s->name, sizeof(s->name), "%s", name);
-	snprintf(unit, sizeof(unit), MCR_RECHARGE_UNIT, name);
-	r = sd_bus_call_method_async(m->bus, &slot, "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
-				     "org.freedesktop.systemd1.Manager", "StartUnit", on_started, s, "ss", unit, "replace");
+	r = call_start(m, s, &slot);
 	if (r < 0) {
 		free(s);
 		return r;
@@ -195,8 +214,7 @@ static int start_unit(struct manager *m, const char *name)
 	return 0;
 }
 
-/* Of the slice that decided; of a cgroup with a policy of its own choice, of the slice it is in. */
-static int owner_of(const struct mcr_config *config, const struct mcr_policy *p, const char *path, char **ret)
+int recharge_owner_of(const struct mcr_config *config, const struct mcr_policy *p, const char *path, char **ret)
 {
 	auto_(freep) char *top = NULL;
 	const char *slice = NULL;
@@ -208,14 +226,11 @@ static int owner_of(const struct mcr_config *config, const struct mcr_policy *p,
 	return slice ? mcr_owner_by_policy(p, slice, ret) : -EINVAL;
 }
 
-/* How much page cache may be evicted: by drain, or by shield within the budgets. */
-static uint64_t evict_max(struct manager *m, const struct mcr_policy *p, const struct recharge *one)
+uint64_t recharge_evict_max(struct manager *m, const struct mcr_policy *p, bool dead)
 {
 	uint64_t now = mcr_now_ns(), all, its;
 
-	if (!one->page_cache)
-		return 0;
-	if (one->held)
+	if (!dead)
 		return p->drain ? p->drain_max_bytes : 0;
 	if (!p->shield || p->index >= m->config->n_policies)
 		return 0;
@@ -224,36 +239,41 @@ static uint64_t evict_max(struct manager *m, const struct mcr_policy *p, const s
 	return all < its ? all : its;
 }
 
-static int ask(struct manager *m, const struct mcr_config *config, const struct mcr_policy *p, const struct recharge *one)
+/* Asks, and takes a note of it. one has a name; path and owner are copied from q, bounds are those of the policy. */
+static int ask(struct manager *m, const struct mcr_config *config, const struct mcr_policy *p, struct recharge one,
+	       struct mcr_recharge_request *q)
 {
-	auto_(freep) char *owner = NULL, *path = strdup(one->path);
-	struct mcr_recharge_request q = {
-		.cgroup_id = one->id, .path = path, .owner_user = mcr_owner_is_user(p), .pause_max_usec = p->pause_max_usec,
-		.only_empty = one->held, .evict_max_bytes = evict_max(m, p, one), .step_bytes = p->step_bytes,
-		.pressure_max_centi = m->config->pressure_max_centi,
-		.available_min_centi = m->config->available_min_centi,
-	};
-	struct recharge *kept = &m->recharges.at[m->recharges.n];
-	int r = path ? owner_of(config, p, path, &owner) : -ENOMEM;
+	auto_(freep) char *owner = strdup(q->owner), *path = strdup(q->path);
+	int r = owner && path ? 0 : -ENOMEM;
 
+	q->pause_max_usec = p->pause_max_usec;
+	q->step_bytes = p->step_bytes;
+	q->pressure_max_centi = config->pressure_max_centi;
+	q->available_min_centi = config->available_min_centi;
 	if (r == 0)
-		r = mcr_owner_within_limits(m->h, owner, path);
-	if (r < 0)
-		return r;
-	q.owner = owner;
-	r = mcr_recharge_ask(m->recharges.dir_fd, one->name, &q);
+		r = mcr_recharge_ask(m->recharges.dir_fd, one.name, q);
 	if (r == 0)
-		r = start_unit(m, one->name);
+		r = start_unit(m, one.name);
 	if (r < 0) {
-		mcr_recharge_forget(m->recharges.dir_fd, one->name);
+		mcr_recharge_forget(m->recharges.dir_fd, one.name);
 		return r;
 	}
-	*kept = *one;
-	kept->owner_user = q.owner_user;
-	kept->path = steal_ptr(path);
-	kept->owner = steal_ptr(owner);
-	m->recharges.n++;
+	one.id = q->cgroup_id;
+	one.dry_run = q->dry_run;
+	one.owner_user = q->owner_user;
+	one.generation = config->generation;
+	one.policy = p->index;
+	one.since_ns = mcr_now_ns();
+	one.path = steal_ptr(path);
+	one.owner = steal_ptr(owner);
+	m->recharges.at[m->recharges.n++] = one;
 	return 0;
+}
+
+/* A name of its own each time: the unit that has answered may not have ended yet, and would not be started again. */
+static void name_it(struct recharge *one, const char *kind, uint64_t id)
+{
+	snprintf(one->name, sizeof(one->name), "%s-%" PRIu64 "-%" PRIx64, kind, id, mcr_realtime_ns());
 }
 
 /* Our own helper is none: it would be asked for again and again. */
@@ -270,37 +290,78 @@ bool recharge_may_ask(const struct manager *m, const struct mcr_policy *p, const
 	       !m->recharges.why_not && m->bus_ready;
 }
 
+static int ask_by_policy(struct manager *m, const struct mcr_config *config, const struct mcr_policy *p,
+			 const struct recharge *one, const char *path, bool page_cache)
+{
+	auto_(freep) char *owner = NULL;
+	struct mcr_recharge_request q = {
+		.cgroup_id = one->id, .path = (char *)path, .owner_user = mcr_owner_is_user(p), .only_empty = one->held,
+		.evict_max_bytes = page_cache ? recharge_evict_max(m, p, !one->held) : 0,
+	};
+	int r = recharge_owner_of(config, p, path, &owner);
+
+	if (r == 0)
+		r = mcr_owner_within_limits(m->h, owner, path);
+	q.owner = owner;
+	return r < 0 ? r : ask(m, config, p, *one, &q);
+}
+
 static bool start(struct manager *m, struct mcr_config *config, const struct mcr_policy *p, const char *kind,
-		  struct recharge *one)
+		  struct recharge *one, const char *path, bool page_cache)
 {
 	int r;
 
-	/* A name of its own each time: the unit that has answered may not have ended yet, and would not be started again. */
-	snprintf(one->name, sizeof(one->name), "%s-%" PRIu64 "-%" PRIx64, kind, one->id, mcr_realtime_ns());
-	if (!recharge_may_ask(m, p, one->path) || m->recharges.n == RECHARGES_MAX || is_under_way(&m->recharges, one->id))
+	if (!recharge_may_ask(m, p, path) || m->recharges.n == RECHARGES_MAX || is_under_way(&m->recharges, one->id))
 		return false;
-	one->since_ns = mcr_now_ns();
-	one->generation = config->generation;
-	one->policy = p->index;
-	r = ask(m, config, p, one);
+	name_it(one, kind, one->id);
+	r = ask_by_policy(m, config, p, one, path, page_cache);
 	if (r < 0)
-		log_action(EVENT_NONE, LOG_INFO, "not recharged", one->path, 0, r == -EXDEV ?
+		log_action(EVENT_NONE, LOG_INFO, "not recharged", path, 0, r == -EXDEV ?
 			   "it was in a cgroup with a limit, which the owner is not in" : strerror(-r));
 	return r >= 0;
 }
 
+static size_t count_asked(const struct recharges *all)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < all->n; i++)
+		n += strncmp(all->at[i].name, "bus-", 4) == 0;
+	return n;
+}
+
+int recharge_ask(struct manager *m, const struct mcr_policy *p, struct mcr_recharge_request *q, recharge_done done,
+		 void *userdata)
+{
+	struct recharge one = { .done = done, .userdata = userdata };
+
+	if (!m->bus_ready)
+		return -ENOTCONN;
+	if (m->recharges.n == RECHARGES_MAX || count_asked(&m->recharges) >= RECHARGES_ASKED_MAX)
+		return -EBUSY;
+	name_it(&one, "bus", q->cgroup_id);
+	return ask(m, m->config, p, one, q);
+}
+
+void recharge_unwait(struct manager *m, const void *userdata)
+{
+	for (size_t i = 0; i < m->recharges.n; i++)
+		if (m->recharges.at[i].userdata == userdata)
+			m->recharges.at[i].done = NULL;
+}
+
 bool recharge_held(struct manager *m, const struct held *h, bool page_cache)
 {
-	struct recharge one = { .id = h->id, .path = h->path, .held = true, .page_cache = page_cache };
+	struct recharge one = { .id = h->id, .held = true };
 
-	return start(m, h->config, h->policy, "held", &one);
+	return start(m, h->config, h->policy, "held", &one, h->path, page_cache);
 }
 
 static bool start_zombie(struct manager *m, struct known *k, const struct mcr_zombie *z, uint64_t anchor_id)
 {
-	struct recharge one = { .id = z->id, .path = z->path, .anchor_id = anchor_id, .page_cache = anchor_id != 0 };
+	struct recharge one = { .id = z->id, .anchor_id = anchor_id };
 
-	if (!start(m, m->config, coverage_policy(m, z->id, z->path, NULL), "zombie", &one))
+	if (!start(m, m->config, coverage_policy(m, z->id, z->path, NULL), "zombie", &one, z->path, anchor_id != 0))
 		return false;
 	k->recharge_ns = mcr_now_ns();
 	k->recharge_refs = z->refs;
@@ -334,8 +395,8 @@ static void forget_answers(int dir_fd)
 	struct dirent *e;
 
 	while (dir && (e = readdir(dir)))
-		if ((strncmp(e->d_name, "held-", 5) == 0 || strncmp(e->d_name, "zombie-", 7) == 0) &&
-		    strstr(e->d_name, ".result"))
+		if ((strncmp(e->d_name, "held-", 5) == 0 || strncmp(e->d_name, "zombie-", 7) == 0 ||
+		     strncmp(e->d_name, "bus-", 4) == 0) && strstr(e->d_name, ".result"))
 			unlinkat(dir_fd, e->d_name, 0);
 	if (dir)
 		closedir(dir);
@@ -362,12 +423,15 @@ void recharges_start(struct manager *m)
 	m->recharges.why_not = open_dir(m);
 	if (m->recharges.why_not)
 		log_warning("cannot recharge: %s", m->recharges.why_not);
+	if (m->recharges.dir_fd >= 0)
+		losts_read(m);
 }
 
 void recharges_stop(struct manager *m)
 {
 	while (m->recharges.n > 0)
 		drop(&m->recharges, &m->recharges.at[0]);
+	losts_done(&m->recharges.losts);
 	m->recharges.watch = sd_event_source_unref(m->recharges.watch);
 	m->recharges.dir_fd = close_fd(m->recharges.dir_fd);
 }
@@ -378,5 +442,7 @@ void recharges_expire(struct manager *m)
 
 	for (size_t i = m->recharges.n; i-- > 0;)
 		if (now - m->recharges.at[i].since_ns > ANSWER_NSEC)
-			finish(m, &m->recharges.at[i], 0, 0, "there was no answer");
+			finish(m, &m->recharges.at[i], NULL, "there was no answer");
+	if (m->recharges.losts.all > 0)
+		losts_read(m);
 }

@@ -10,25 +10,37 @@
 #include <stdint.h>
 #include <systemd/sd-event.h>
 
+#include "lost.h"
+#include "tally.h"
+
 #define RECHARGES_MAX 16
+/* Of these for who asks over the bus: they are served one after the other, and the daemon has work of its own. */
+#define RECHARGES_ASKED_MAX 8
 
 struct held;
+struct json_object;
 struct known;
 struct manager;
+struct mcr_config;
 struct mcr_policy;
+struct mcr_recharge_request;
 struct mcr_zombie;
+
+/* What came of it: the answer, which stays the caller's; or NULL, and why there is none. */
+typedef void (*recharge_done)(struct json_object *answer, const char *why_not, void *userdata);
 
 /* One that was asked for. */
 struct recharge {
 	char name[64];		/* of the request: "held-123-18ea..." */
 	uint64_t id;
-	bool held;
+	bool held, dry_run;
 	bool owner_user;	/* those who map most pay, and the owner only where that cannot be */
-	bool page_cache;	/* what others want of it is recharged too */
 	uint64_t anchor_id;	/* of a zombie, with its page cache; else 0 */
 	unsigned int generation, policy;	/* whose budget shielded reclaim counts against */
 	char *path, *owner;
 	uint64_t since_ns;
+	recharge_done done;	/* NULL: nobody waits */
+	void *userdata;
 };
 
 struct recharges {
@@ -37,16 +49,21 @@ struct recharges {
 	int dir_fd;
 	sd_event_source *watch;
 	const char *why_not;	/* why none can be asked for; NULL: it can be tried */
+	struct recharge_tally tally;
+	struct losts losts;
 };
 
 /* Before the loop runs. What fails is noted in why_not. */
 void recharges_start(struct manager *m);
 void recharges_stop(struct manager *m);
 
-/* Forgets those that were never answered. */
+/* Forgets those that were never answered, and what was lost and has been taken care of. */
 void recharges_expire(struct manager *m);
 
-/* Asks for a held cgroup's memory to be moved, if its policy says so, with the page cache that others want or without. False: it will not be, go on without. */
+/*
+ * Asks for a held cgroup's memory to be moved, if its policy says so, with the page cache that others want or without. False: it
+ * will not be, go on without.
+ */
 bool recharge_held(struct manager *m, const struct held *h, bool page_cache);
 
 /* Can anything of this cgroup be asked for, by its policy and as things are? */
@@ -60,3 +77,22 @@ bool recharge_wanted(struct manager *m, struct known *k, const struct mcr_zombie
 
 /* The same for a zombie that reclaim cannot free. */
 bool recharge_zombie(struct manager *m, struct known *k, const struct mcr_zombie *z);
+
+/* How much page cache of one that is dead or held may be evicted by policy: by shield within the budgets, or by drain. Bytes. */
+uint64_t recharge_evict_max(struct manager *m, const struct mcr_policy *p, bool dead);
+
+/*
+ * Asks because somebody wants it, within the policy's bounds, which are filled in; done is called once, later.  0; -EBUSY: too many
+ * are under way; -ENOTCONN: systemd cannot be asked; or errno of asking.
+ */
+int recharge_ask(struct manager *m, const struct mcr_policy *p, struct mcr_recharge_request *q, recharge_done done,
+		 void *userdata);
+
+/* Nobody waits any more; what is under way goes on. */
+void recharge_unwait(struct manager *m, const void *userdata);
+
+/*
+ * Who is to pay for what this cgroup (alive or dead) leaves, allocated: the slice that decided says so, or of a cgroup with a
+ * policy of its own choice the slice it is in. 0; -EINVAL: it is in none; or as mcr_owner_by_policy().
+ */
+int recharge_owner_of(const struct mcr_config *config, const struct mcr_policy *p, const char *path, char **ret);

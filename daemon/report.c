@@ -120,8 +120,18 @@ static struct json_object *totals_json(const struct manager *m)
 	add_u64(o, "rounds", t->rounds);
 	add_u64(o, "rounds_refused", t->rounds_refused);
 	add_u64(o, "late_workers", t->late_workers);
-	add_u64(o, "recharged_bytes", t->recharged_bytes);
-	add_u64(o, "longest_pause_usec", t->longest_pause_usec);
+	add_u64(o, "recharged_bytes", m->recharges.tally.moved_bytes);
+	add_u64(o, "longest_pause_usec", m->recharges.tally.longest_pause_usec);
+	return o;
+}
+
+static struct json_object *recharges_json(const struct manager *m)
+{
+	struct json_object *o = tally_json(&m->recharges.tally);
+
+	add_u64(o, "under_way", m->recharges.n);
+	add_str(o, "impossible_because", m->recharges.why_not);
+	json_object_object_add(o, "not_put_right", losts_json(&m->recharges.losts));
 	return o;
 }
 
@@ -204,6 +214,7 @@ static struct json_object *status_json(const struct manager *m)
 	json_object_object_add(o, "zombies", zombies_json(m));
 	json_object_object_add(o, "held", held_json(m));
 	json_object_object_add(o, "since_start", totals_json(m));
+	json_object_object_add(o, "recharges", recharges_json(m));
 	json_object_object_add(o, "gate", gate_json(m));
 	json_object_object_add(census, "named", json_object_new_boolean(m->walker != NULL));
 	add_str(census, "why_not", m->walker ? NULL : m->walker_why);

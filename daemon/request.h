@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What others ask for over the bus: draining a cgroup, reaping now.  A request is checked, waits for polkit where it must,
+ * What others ask for over the bus: draining a cgroup, reaping now, moving memory to an owner.  A request is checked, waits for polkit where it must,
  * waits for its turn, and is answered once, at the latest when its time is over.  The number of requests that wait is bounded, in
  * all and per user.
  */
@@ -36,6 +36,13 @@ int request_drain_cgroup(struct manager *m, sd_bus_message *call, const char *pa
 /* Likewise: a reap round, or reading the configuration, once polkit has agreed. */
 int request_reap(struct manager *m, sd_bus_message *call, sd_bus_error *error);
 int request_reload(struct manager *m, sd_bus_message *call, sd_bus_error *error);
+
+/*
+ * Likewise: has what source names (a cgroup's id, path or unit, a zombie's, or a file) charged to owner ("": as policy says), once polkit
+ * has agreed.
+ */
+int request_recharge(struct manager *m, sd_bus_message *call, const char *source, const char *owner, bool dry_run,
+		     sd_bus_error *error);
 
 /* The timer. 0 or errno. */
 int requests_start(struct manager *m);

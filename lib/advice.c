@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "advice.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -91,9 +92,9 @@ const char *advice_text(const struct mcr_pin *p)
 	}
 }
 
-const char *advice_command(const struct mcr_pin *p)
+const char *advice_command(const struct mcr_pin *p, uint64_t memcg_id)
 {
-	static char buf[32];
+	static char buf[64];
 
 	switch (p->kind) {
 	case MCR_PIN_FILE:
@@ -103,8 +104,11 @@ const char *advice_command(const struct mcr_pin *p)
 	case MCR_PIN_WRITEBACK:
 	case MCR_PIN_NO_FILE:
 		return "memcg-reaper reap";
+	case MCR_PIN_TMPFS:
+	case MCR_PIN_MEMFD:
 	case MCR_PIN_SYSV:
-		snprintf(buf, sizeof(buf), "ipcrm -m %d", p->shmid);
+	case MCR_PIN_SHARED_ANON:
+		snprintf(buf, sizeof(buf), "memcg-reaper recharge %" PRIu64, memcg_id);
 		return buf;
 	default:
 		return NULL;

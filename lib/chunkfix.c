@@ -232,3 +232,17 @@ int mcr_chunklog_repair(struct mcr_chunklog *l, const struct mcr_hierarchy *h, i
 	mcr_chunklog_unlock(l);
 	return r;
 }
+
+int mcr_chunklog_give_up(struct mcr_chunklog *l, const struct mcr_hierarchy *h, int object_fd)
+{
+	int r = mcr_chunklog_lock(l, LOCK_USEC);
+
+	if (r < 0)
+		return r;
+	mcr_chunklog_done(l);
+	if (mcr_chunklog_tidy(l, object_fd) < 0)
+		mcr_chunklog_tidy(l, -EBADF);	/* it is another object: there is nothing to be tidied */
+	r = thaw_all(l, h);
+	mcr_chunklog_unlock(l);
+	return r;
+}

@@ -171,3 +171,10 @@ int mcr_chunklog_tidy(struct mcr_chunklog *l, int object_fd);
  * Another errno: something could not be put back or thawed (call again).
  */
 int mcr_chunklog_repair(struct mcr_chunklog *l, const struct mcr_hierarchy *h, int object_fd);
+
+/*
+ * Lets go of what cannot be put back: forgets the chunk, gives back the reserve and restores attributes where object_fd (or -1) allows
+ * it, thaws all. Only when a copy of the store is kept elsewhere: users will read what is in the object now.
+ * 0; -EBUSY: somebody is writing to it; or errno of thawing (call again).
+ */
+int mcr_chunklog_give_up(struct mcr_chunklog *l, const struct mcr_hierarchy *h, int object_fd);

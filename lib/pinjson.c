@@ -6,6 +6,7 @@
 #include <sys/sysmacros.h>
 
 #include "advice.h"
+#include "fit.h"
 #include "json.h"
 #include "pins.h"
 #include "pintally.h"
@@ -86,8 +87,35 @@ static struct json_object *pin_json(const struct mcr_pin *p)
 		add_u64(o, "freed", p->freed);
 	}
 	add_str(o, "advice", advice_text(p));
-	add_str(o, "command", advice_command(p));
 	return o;
+}
+
+/* What the pin's own kind advises, unless it is to be moved and cannot be. */
+static void add_advice(struct json_object *pin, const struct mcr_pins *p, const struct mcr_users *u, size_t i,
+		       const struct mcr_fit_opts *opts)
+{
+	struct json_object *o;
+	struct mcr_fit f;
+
+	bool fits = mcr_fit_find(p, u, i, opts, &f);
+
+	add_str(pin, "command", !fits || (opts && mcr_fit_is_open(&f)) ? advice_command(&p->pins[i], p->id) : NULL);
+	if (!opts)
+		return;
+	if (!fits) {
+		add_str(pin, "recharge", NULL);
+		return;
+	}
+	o = json_object_new_object();
+	add_str(o, "strategy", f.strategy);
+	add_str(o, "refusal", f.refusal ? mcr_refusal_name(f.refusal) : NULL);
+	if (f.pid)
+		add_u64(o, "pid", f.pid);
+	add_u64(o, "users", f.users);
+	add_u64(o, "cgroups", f.cgroups);
+	add_bool(o, "complete", f.complete);
+	add_str(o, "text", mcr_fit_text(&f, opts));
+	json_object_object_add(pin, "recharge", o);
 }
 
 static struct json_object *users_json(const struct mcr_users *u, size_t pin)
@@ -112,6 +140,12 @@ static struct json_object *users_json(const struct mcr_users *u, size_t pin)
 
 struct json_object *mcr_pins_json(const struct mcr_pins *p, const struct mcr_users *u, const char *path)
 {
+	return mcr_pins_json_fit(p, u, path, NULL);
+}
+
+struct json_object *mcr_pins_json_fit(const struct mcr_pins *p, const struct mcr_users *u, const char *path,
+				      const struct mcr_fit_opts *fit)
+{
 	struct json_object *o = json_object_new_object(), *list = json_object_new_array();
 
 	add_u64(o, "id", p->id);
@@ -124,6 +158,7 @@ struct json_object *mcr_pins_json(const struct mcr_pins *p, const struct mcr_use
 	for (size_t i = 0; i < p->n; i++) {
 		struct json_object *pin = pin_json(&p->pins[i]);
 
+		add_advice(pin, p, u, i, fit);
 		json_object_object_add(pin, "users", users_json(u, i));
 		json_object_array_add(list, pin);
 	}

@@ -94,6 +94,8 @@ int mcr_recharge_ask(int dir_fd, const char *name, const struct mcr_recharge_req
 	add_u64(o, "step_bytes", q->step_bytes);
 	add_u64(o, "pressure_max_centi", q->pressure_max_centi);
 	add_u64(o, "available_min_centi", q->available_min_centi);
+	add_bool(o, "dry_run", q->dry_run);
+	add_u64(o, "repaired", q->repaired);
 	return write_json(dir_fd, name, "request", o);
 }
 
@@ -128,6 +130,8 @@ int mcr_recharge_asked(int dir_fd, const char *name, struct mcr_recharge_request
 		.step_bytes = number(o, "step_bytes"),
 		.pressure_max_centi = number(o, "pressure_max_centi"),
 		.available_min_centi = number(o, "available_min_centi"),
+		.dry_run = json_object_get_boolean(json_object_object_get(o, "dry_run")),
+		.repaired = number(o, "repaired"),
 	};
 	json_object_put(o);
 	if (!q.path || !q.owner || !q.pause_max_usec || (!q.cgroup_id && *q.path != '/')) {

@@ -30,6 +30,8 @@ struct mcr_recharge_request {
 	uint64_t evict_max_bytes;	/* by drain or shield; 0: page cache is left alone */
 	uint64_t step_bytes;
 	unsigned int pressure_max_centi, available_min_centi;
+	bool dry_run;		/* only say what would be done */
+	uint64_t repaired;	/* how often it was interrupted and put right */
 };
 
 void mcr_recharge_request_done(struct mcr_recharge_request *q);

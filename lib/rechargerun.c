@@ -119,6 +119,8 @@ static struct json_object *object_json(const char *kind, const char *name, uint6
 	add_str(o, "strategy", res->strategy == MCR_REWRITE_NONE ? NULL : mcr_rewrite_strategy_name(res->strategy));
 	add_u64(o, "moved_bytes", res->moved_bytes);
 	add_u64(o, "chunks", res->chunks);
+	add_u64(o, "chunks_over", res->chunks_over);
+	add_u64(o, "pause_usec", res->pause_usec);
 	add_u64(o, "longest_pause_usec", res->longest_pause_usec);
 	add_str(o, "refusal", res->refusal == MCR_REFUSED_NOT ? NULL : mcr_refusal_name(res->refusal));
 	add_str(o, "why_not", why);

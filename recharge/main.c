@@ -4,6 +4,7 @@
  *
  *	memcg-recharge NAME	puts right what a killed predecessor had in hand, then serves NAME
  *	memcg-recharge --repair NAME	only the first; from ExecStopPost=, which gets no descriptors
+ *	memcg-recharge --put-back JOURNAL FILE	by a person: writes what could not be put right to where it belongs
  *
  * One at a time on a machine: a lock in the directory of requests.  Exit status: 0 answered; 1 it failed for good; 2 the request
  * makes no sense; 3 something could not be put right yet: systemd starts it again.
@@ -22,87 +23,29 @@
 #include "chunklog.h"
 #include "drain.h"
 #include "hierarchy.h"
+#include "json.h"
 #include "keep.h"
-#include "owner.h"
+#include "lostlog.h"
 #include "rechargeask.h"
 #include "rechargerun.h"
+#include "repair.h"
 #include "restore.h"
-#include "rewrite.h"
 #include "shield.h"
+#include "shmobject.h"
 #include "util.h"
 
 /* One part of an object at a time; large enough for a huge page and some. */
 #define JOURNAL_BYTES (4ULL << 20)
-#define REPAIRS_MAX 50
-#define REPAIR_PAUSE_USEC 100000
 
 enum { EXIT_OK, EXIT_FAILED, EXIT_SENSELESS, EXIT_AGAIN };
 
-struct context {
-	struct mcr_hierarchy *h;
-	const char *name;
-	int dir_fd;
-	int run_fd, proc_fd;	/* journals of knobs; /proc */
-};
-
-/* stderr is the journal's. */
-#define complain(...) fprintf(stderr, __VA_ARGS__)
+/* Why a request is not served. */
+#define NOT_PUT_RIGHT "what was interrupted could not be put right; see the journal"
 
 /* ---- Putting right ---- */
 
-static int find_object(const struct kept *k)
-{
-	struct stat st;
-	uint64_t ino;
-	dev_t dev;
-
-	if (!kept_object(k, &dev, &ino))
-		return -EBADF;
-	for (unsigned int i = 0; i < k->n; i++)
-		if (fstat(k->others[i], &st) == 0 && st.st_dev == dev && st.st_ino == ino)
-			return k->others[i];
-	return -EBADF;
-}
-
-/* What is put back is charged to the owner too, if he is still there; of what others left, to ours, who lives on as well. */
-static int open_owner(const struct context *c)
-{
-	struct mcr_recharge_request q;
-	int fd;
-
-	if (mcr_recharge_asked(c->dir_fd, c->name, &q) < 0)
-		return -EBADF;
-	fd = mcr_owner_open_running(c->h, q.owner);
-	mcr_recharge_request_done(&q);
-	return fd < 0 ? -EBADF : fd;
-}
-
-/* 0: nothing is left to be put right, or errno. */
-static int repair(const struct kept *k, void *userdata)
-{
-	auto_(mcr_chunklog_freep) struct mcr_chunklog *log = NULL;
-	const struct context *c = userdata;
-	auto_(closep) int owner_fd = -EBADF;
-	int r = mcr_chunklog_open(k->journal, &log);
-
-	if (r < 0 || !mcr_chunklog_dirty(log))
-		return r;
-	owner_fd = open_owner(c);
-	for (int tries = 0; tries < REPAIRS_MAX; tries++) {
-		r = mcr_rewrite_repair(c->h, owner_fd, log, find_object(k));
-		if (r >= 0 || r == -EBADMSG)
-			break;
-		usleep(REPAIR_PAUSE_USEC);
-	}
-	if (r >= 0)
-		complain("put right what was interrupted, and thawed whom it concerned\n");
-	else
-		complain("cannot put right what was interrupted: %s\n", strerror(-r));
-	return r == -EBADMSG ? 0 : r < 0 ? r : 0;	/* what is no journal never becomes one: trying again changes nothing */
-}
-
 /* Of whoever was killed while page cache was evicted; where somebody is at it, there is nothing to be put right. */
-static void restore_knobs(const struct context *c)
+static void restore_knobs(const struct repair *c)
 {
 	int shield = mcr_shield_recover(c->h, c->run_fd);
 	int drain = mcr_restore_recover(c->h, c->run_fd, MCR_DRAIN_JOURNAL);
@@ -118,14 +61,14 @@ static void drop_all(void)
 	drop_fd(KEEP_JOURNAL, NULL);
 }
 
-static int repair_own(struct context *c)
+static int repair_own(struct repair *c)
 {
 	struct kept k = KEPT_INIT;
 	int r = kept_take(&k);
 
 	restore_knobs(c);
 	if (r == 0 && k.journal >= 0)
-		r = repair(&k, c);
+		r = repair_kept(&k, c);
 	if (r == 0)
 		drop_all();
 	kept_close(&k);
@@ -147,12 +90,13 @@ static int new_journal(struct mcr_chunklog **ret)
 }
 
 /* Whatever it is, who asked is to know. */
-static int answer_failure(const struct context *c, const char *why)
+static int answer_failure(const struct repair *c, const char *why)
 {
 	struct json_object *o = json_object_new_object();
 
 	json_object_object_add(o, "moved_bytes", json_object_new_int(0));
-	json_object_object_add(o, "why_not", json_object_new_string(why));
+	add_str(o, "why_not", why);
+	add_u64(o, "repaired", c->repaired);
 	complain("%s\n", why);
 	mcr_recharge_answer(c->dir_fd, c->name, o);
 	return EXIT_FAILED;
@@ -160,12 +104,12 @@ static int answer_failure(const struct context *c, const char *why)
 
 static int tell_out(void *userdata)
 {
-	const struct context *c = userdata;
+	const struct repair *c = userdata;
 
 	return mcr_recharge_tell_out(c->dir_fd, c->name);
 }
 
-static int serve(struct context *c)
+static int serve(struct repair *c)
 {
 	auto_(mcr_chunklog_freep) struct mcr_chunklog *log = NULL;
 	struct mcr_recharge_opts opts = {
@@ -190,7 +134,10 @@ static int serve(struct context *c)
 				      "there is no room for the journal");
 	}
 	opts.log = log;
+	opts.dry_run = q.dry_run;
 	r = mcr_recharge_run(&opts, &q, &result);
+	if (r == 0)
+		add_u64(result, "repaired", c->repaired + q.repaired);
 	mcr_recharge_request_done(&q);
 	if (r == -EUCLEAN)
 		return EXIT_AGAIN;
@@ -222,30 +169,46 @@ static int lock_dir(int dir_fd)
  * whoever has it may be waiting for an object that is guarded by what we are about to put right.  A journal that is in use has
  * a lock of its own.
  */
-static int repair_after_stop(struct context *c)
+static int repair_after_stop(struct repair *c)
 {
-	const char *code = getenv("EXIT_CODE"), *status = getenv("EXIT_STATUS");
+	const char *code = getenv("EXIT_CODE"), *status = getenv("EXIT_STATUS"), *result = getenv("SERVICE_RESULT");
+	struct mcr_recharge_request q;
+	int r;
 
 	if (code && status && strcmp(code, "exited") == 0 && strcmp(status, "0") == 0)
 		return EXIT_OK;
 	restore_knobs(c);
-	return kept_visit(repair, c) < 0 ? EXIT_FAILED : EXIT_OK;
+	r = kept_visit(repair_kept, c);
+	if (mcr_recharge_asked(c->dir_fd, c->name, &q) == 0) {
+		q.repaired += c->repaired;
+		if (c->given_up)
+			answer_failure(c, NOT_PUT_RIGHT);
+		else if (result && strcmp(result, "success") == 0)	/* stopped: nobody serves it any more */
+			answer_failure(c, "it was stopped; what was under way was put right");
+		else if (c->repaired)
+			mcr_recharge_ask(c->dir_fd, c->name, &q);
+		mcr_recharge_request_done(&q);
+	}
+	return r < 0 ? EXIT_FAILED : EXIT_OK;
 }
 
 /* What is ours is put right, and let go, before anybody is waited for; then what others have left; then it is our turn. */
-static int run(struct context *c)
+static int run(struct repair *c)
 {
 	auto_(closep) int lock = -EBADF;
 	int r = repair_own(c);
 
 	if (r < 0)
 		return EXIT_AGAIN;
+	if (c->given_up)
+		return answer_failure(c, NOT_PUT_RIGHT);
 	lock = lock_dir(c->dir_fd);
 	if (lock < 0) {
 		complain("cannot lock " MCR_RECHARGE_DIR ": %s\n", strerror(-lock));
 		return EXIT_FAILED;
 	}
-	r = kept_visit(repair, c);
+	c->briefly = true;
+	r = kept_visit(repair_kept, c);
 	if (r == -EPERM || r == -EACCES || r == -ENOSYS)
 		return answer_failure(c, "systemd's descriptors cannot be copied, so that nothing could be put right after a stop");
 	return serve(c);
@@ -262,16 +225,43 @@ static void raise_files(void)
 	setrlimit(RLIMIT_NOFILE, &files);
 }
 
+/* ---- By a person ---- */
+
+static int put_back(const struct repair *c, const char *journal, const char *path)
+{
+	auto_(closep) int fd = open(journal, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+	struct mcr_shmobject object = MCR_SHMOBJECT_INIT;
+	enum mcr_refusal refusal = MCR_REFUSED_NOT;
+	int r = fd < 0 ? -errno : mcr_shmobject_open(path, &object, &refusal);
+
+	if (r == 1) {
+		complain("%s: %s\n", path, mcr_refusal_sentence(refusal));
+		return EXIT_FAILED;
+	}
+	if (r == 0)
+		r = mcr_lost_put_back(c->h, fd, object.fd);
+	mcr_shmobject_close(&object);
+	if (r < 0)
+		complain("cannot put back %s: %s\n", journal, r == -ESTALE ? "it is of another file" :
+			 r == -EBADMSG ? "it is no journal, or damaged" : strerror(-r));
+	else
+		complain(r ? "put back\n" : "there is nothing in it\n");
+	return r < 0 ? EXIT_FAILED : EXIT_OK;
+}
+
 int main(int argc, char **argv)
 {
 	auto_(mcr_hierarchy_freep) struct mcr_hierarchy *h = NULL;
 	bool only_repair = argc == 3 && strcmp(argv[1], "--repair") == 0;
 	const char *why = "";
-	struct context c = { .name = argv[argc - 1] };
+	bool by_person = argc == 4 && strcmp(argv[1], "--put-back") == 0;
+	struct repair c = { .name = argv[argc - 1] };
 	int code, failed;
 
-	if ((argc != 2 && !only_repair) || !mcr_recharge_name_ok(c.name)) {
-		complain("usage: memcg-recharge [--repair] NAME\nStarted by systemd, see memcg-reaper(8).\n");
+	if (!by_person && ((argc != 2 && !only_repair) || !mcr_recharge_name_ok(c.name))) {
+		complain("usage: memcg-recharge [--repair] NAME\n"
+			 "       memcg-recharge --put-back JOURNAL FILE\n"
+			 "Started by systemd, see memcg-reaper(8).\n");
 		return EXIT_SENSELESS;
 	}
 	signal(SIGIO, SIG_IGN);		/* of a lease: we look by ourselves */
@@ -283,6 +273,8 @@ int main(int argc, char **argv)
 		return failed;
 	}
 	c.h = h;
+	if (by_person)
+		return put_back(&c, argv[2], argv[3]);
 	c.dir_fd = open(MCR_RECHARGE_DIR, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (c.dir_fd < 0) {
 		complain("cannot open " MCR_RECHARGE_DIR ": %s\n", strerror(errno));

@@ -4,6 +4,7 @@
  *
  *	mcr-calls N METHOD ARG TIMEOUT_USEC	METHOD is DrainUnit or DrainCgroup
  *	mcr-calls N Explain ID
+ *	mcr-calls N Recharge SOURCE OWNER	dry runs
  *
  * Prints a line "COUNT ANSWER" for each different answer: the result's word, or the error's name.
  */
@@ -46,7 +47,7 @@ static int on_answer(sd_bus_message *answer, void *userdata, sd_bus_error *error
 		result = sd_bus_message_get_error(answer)->name;
 	else
 		sd_bus_message_read(answer, "s", &result);
-	add(t, *result == '{' ? "explained" : result);
+	add(t, *result == '{' ? "answered" : result);
 	return 0;
 }
 
@@ -58,6 +59,9 @@ static int call(sd_bus *bus, char **words, struct tally *t)
 	if (strcmp(words[0], "Explain") == 0)
 		return sd_bus_call_method_async(bus, NULL, name, path, interface, words[0], on_answer, t, "t",
 						(uint64_t)strtoull(words[1], NULL, 10));
+	if (strcmp(words[0], "Recharge") == 0)
+		return sd_bus_call_method_async(bus, NULL, name, path, interface, words[0], on_answer, t, "ssb", words[1],
+						words[2], 1);
 	return sd_bus_call_method_async(bus, NULL, name, path, interface, words[0], on_answer, t, "st", words[1],
 					(uint64_t)strtoull(words[2], NULL, 10));
 }
@@ -83,7 +87,7 @@ int main(int argc, char **argv)
 	int r;
 
 	if (argc != (argc > 2 && strcmp(argv[2], "Explain") == 0 ? 4 : 5)) {
-		fputs("usage: mcr-calls N METHOD ARG [TIMEOUT_USEC]\n", stderr);
+		fputs("usage: mcr-calls N METHOD ARG [TIMEOUT_USEC|OWNER]\n", stderr);
 		return 2;
 	}
 	r = sd_bus_open_system(&bus);

@@ -12,7 +12,7 @@ static void assert_text(struct mcr_pin p, const char *part)
 
 static void assert_command(struct mcr_pin p, const char *command)
 {
-	const char *got = advice_command(&p);
+	const char *got = advice_command(&p, 4711);
 
 	ck_assert_msg(command ? got && strcmp(got, command) == 0 : !got, "%s: '%s', not '%s'", mcr_pin_kind_name(p.kind),
 		      got ? got : "none", command ? command : "none");
@@ -111,19 +111,27 @@ START_TEST(what_the_reaper_sees_to_by_itself_is_reaped)
 }
 END_TEST
 
-START_TEST(a_segment_is_removed_by_its_id)
+START_TEST(shared_memory_is_given_to_an_owner_and_not_destroyed)
 {
-	assert_command((struct mcr_pin){ .kind = MCR_PIN_SYSV, .shmid = 0 }, "ipcrm -m 0");
-	assert_command((struct mcr_pin){ .kind = MCR_PIN_SYSV, .shmid = 32769, .key = 7 }, "ipcrm -m 32769");
-	assert_command((struct mcr_pin){ .kind = MCR_PIN_SYSV, .shmid = INT32_MAX }, "ipcrm -m 2147483647");
+	static const enum mcr_pin_kind kinds[] = { MCR_PIN_TMPFS, MCR_PIN_MEMFD, MCR_PIN_SYSV, MCR_PIN_SHARED_ANON };
+
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+		assert_command((struct mcr_pin){ .kind = kinds[i], .nlink = 1 }, "memcg-reaper recharge 4711");
+}
+END_TEST
+
+START_TEST(the_largest_id_has_room)
+{
+	const struct mcr_pin p = { .kind = MCR_PIN_MEMFD };
+
+	ck_assert_str_eq(advice_command(&p, UINT64_MAX), "memcg-reaper recharge 18446744073709551615");
 }
 END_TEST
 
 START_TEST(no_command_takes_what_somebody_uses)
 {
 	static const enum mcr_pin_kind kinds[] = {
-		MCR_PIN_TMPFS, MCR_PIN_MEMFD, MCR_PIN_SHARED_ANON, MCR_PIN_KERNEL_SHMEM, MCR_PIN_ANON, MCR_PIN_KSM,
-		MCR_PIN_SWAP, MCR_PIN_CHILD, MCR_PIN_PROCESS, MCR_PIN_MM,
+		MCR_PIN_KERNEL_SHMEM, MCR_PIN_ANON, MCR_PIN_KSM, MCR_PIN_SWAP, MCR_PIN_CHILD, MCR_PIN_PROCESS, MCR_PIN_MM,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
@@ -167,7 +175,7 @@ TEST_MAIN("advice", each_kind_of_pin_has_a_name_and_a_text, a_text_is_one_senten
 	  an_unknown_kind_has_no_command, metadata_is_of_the_file_system_it_is_of, page_cache_is_reaped,
 	  mapped_page_cache_is_reaped_at_a_cost, dirty_page_cache_is_written_first,
 	  no_command_frees_what_is_locked,
-	  what_the_reaper_sees_to_by_itself_is_reaped, a_segment_is_removed_by_its_id,
+	  what_the_reaper_sees_to_by_itself_is_reaped, shared_memory_is_given_to_an_owner_and_not_destroyed, the_largest_id_has_room,
 	  no_command_takes_what_somebody_uses, no_command_is_needed_for_what_goes_by_itself,
 	  only_a_process_that_was_seen_to_have_ended_is_said_to_have,
 	  a_tmpfs_file_stays_while_it_has_a_name, each_kind_of_shared_memory_says_who_keeps_it)

@@ -322,6 +322,26 @@ START_TEST(another_object_is_not_touched_and_nobody_thawed)
 }
 END_TEST
 
+START_TEST(what_is_given_up_is_forgotten_and_all_are_thawed)
+{
+	char *map, *other_map;
+	int fd = make_object(&map), other = make_object(&other_map);
+	auto_(mcr_chunklog_freep) struct mcr_chunklog *l = log_with(fd, map);
+
+	write_cgroup("9", "1");
+	ck_assert_int_eq(mcr_chunklog_freezing(l, 9), 0);
+	ck_assert_int_eq(mcr_chunklog_set_attributes(l, fd), 0);
+	punch(fd, PAGE, PAGE);
+	punch(other, PAGE, PAGE);
+	ck_assert_int_eq(mcr_chunklog_give_up(l, NULL, other), 0);
+	ck_assert_int_eq(map[PAGE], 0);
+	ck_assert_int_eq(other_map[PAGE], 0);
+	assert_frozen("9", "0");
+	ck_assert(!mcr_chunklog_dirty(l));
+	ck_assert_int_eq(mcr_chunklog_repair(l, NULL, -1), 0);
+}
+END_TEST
+
 START_TEST(all_that_were_noted_are_thawed_once_and_the_gone_passed_over)
 {
 	auto_(mcr_chunklog_freep) struct mcr_chunklog *l = NULL;
@@ -510,6 +530,7 @@ TEST_MAIN("chunklog", a_new_one_is_clean, all_pages_of_a_store_are_there_before,
 	  repair_after_saving_changes_nothing, repair_after_punching_brings_all_back, repair_at_any_point_in_between,
 	  what_is_done_is_not_written_again, a_torn_record_does_not_count, bad_content_is_not_written_and_all_are_thawed,
 	  a_bad_record_is_not_followed, another_object_is_not_touched_and_nobody_thawed,
+	  what_is_given_up_is_forgotten_and_all_are_thawed,
 	  all_that_were_noted_are_thawed_once_and_the_gone_passed_over, more_cgroups_than_fit_are_refused,
 	  what_does_not_fit_is_refused_and_nothing_saved, a_file_that_was_cut_off_does_not_grow_again,
 	  a_file_that_is_empty_now_is_left_alone, comparing_sees_a_changed_byte,

@@ -32,7 +32,7 @@ START_TEST(what_is_asked_is_read_back)
 {
 	const struct mcr_recharge_request asked = {
 		.cgroup_id = UINT64_MAX, .path = (char *)"/a\\x2db\n\xc3\xa4.service", .owner = (char *)"system.slice/o.slice",
-		.owner_user = true, .only_empty = true, .pause_max_usec = 20000,
+		.owner_user = true, .only_empty = true, .dry_run = true, .repaired = 3, .pause_max_usec = 20000,
 		.evict_max_bytes = 1ULL << 40, .step_bytes = 4096, .pressure_max_centi = 500, .available_min_centi = 700,
 	};
 	struct mcr_recharge_request got;
@@ -44,12 +44,13 @@ START_TEST(what_is_asked_is_read_back)
 	ck_assert_uint_eq(got.cgroup_id, asked.cgroup_id);
 	ck_assert_str_eq(got.path, asked.path);
 	ck_assert_str_eq(got.owner, asked.owner);
-	ck_assert(got.owner_user && got.only_empty);
+	ck_assert(got.owner_user && got.only_empty && got.dry_run);
 	ck_assert_uint_eq(got.pause_max_usec, asked.pause_max_usec);
 	ck_assert_uint_eq(got.evict_max_bytes, asked.evict_max_bytes);
 	ck_assert_uint_eq(got.step_bytes, asked.step_bytes);
 	ck_assert_uint_eq(got.pressure_max_centi, asked.pressure_max_centi);
 	ck_assert_uint_eq(got.available_min_centi, asked.available_min_centi);
+	ck_assert_uint_eq(got.repaired, 3);
 	mcr_recharge_request_done(&got);
 	unlinkat(fd, "held-1.request", 0);
 	drop_dir();

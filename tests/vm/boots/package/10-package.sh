@@ -33,6 +33,8 @@ for action in drain reap reload; do
 	check "polkit wants an administrator for: $action" grep -q 'implicit active: *auth_admin_keep' \
 		<(pkaction --action-id "org.memcgreaper1.$action" --verbose)
 done
+check "and asks for it each time to: recharge" grep -q 'implicit active: *auth_admin$' \
+	<(pkaction --action-id org.memcgreaper1.recharge --verbose)
 request_name() {
 	"$@" busctl --system call org.freedesktop.DBus / org.freedesktop.DBus RequestName su org.memcgreaper1 4
 }
