@@ -70,6 +70,21 @@ static int load(struct mcr_holderwalk *w)
 	return 0;
 }
 
+int mcr_holderwalk_identify(struct mcr_holderwalk *w, int fd, uint64_t *ret_inode, uint32_t *ret_generation)
+{
+	struct holders_state *s = &w->skel->bss->state, aimed = *s;
+	int r;
+
+	s->fd = fd;
+	r = run(w->skel->progs.holders_target);
+	if (r == 0) {
+		*ret_inode = s->inode;
+		*ret_generation = s->generation;
+	}
+	*s = aimed;
+	return r;
+}
+
 int mcr_holderwalk_aim(struct mcr_holderwalk *w, int object_fd)
 {
 	w->object_fd = object_fd;

@@ -27,6 +27,9 @@ static inline void mcr_holderwalk_freep(struct mcr_holderwalk **w)
 /* From here on it is about the object of this descriptor, which is our own open file of it. 0 or errno. */
 int mcr_holderwalk_aim(struct mcr_holderwalk *w, int object_fd);
 
+/* Which inode a descriptor of ours is of, as mcr_pin.inode and .generation have it. It is not aimed at. 0 or errno. */
+int mcr_holderwalk_identify(struct mcr_holderwalk *w, int fd, uint64_t *ret_inode, uint32_t *ret_generation);
+
 /* Descriptors that a child needs to use it; n: at least 5 fit. Their number. */
 size_t mcr_holderwalk_fds(const struct mcr_holderwalk *w, int *fds, size_t n);
 

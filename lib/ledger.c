@@ -91,7 +91,7 @@ enum mcr_object_use mcr_ledger_use(const struct mcr_ledger *l, const struct mcr_
 {
 	if (mcr_ledger_main_borrower(l, pin))
 		return MCR_OBJECT_BORROWED;
-	if (!pins->pins[pin].ino)
+	if (pins->pins[pin].kind > MCR_PIN_KERNEL_SHMEM)
 		return MCR_OBJECT_NONE;
 	if (has_name(&pins->pins[pin]))
 		return MCR_OBJECT_UNUSED;

@@ -76,6 +76,12 @@ struct mcr_pin {
 	dev_t stat_dev;			/* what stat() calls st_dev: another on btrfs, and 0 there if the file could not be asked */
 	dev_t rdev;			/* MCR_PIN_BLOCK_DEVICE: the device */
 	uint64_t ino, nlink, size;
+	/*
+	 * Which of several with the same device and number it is, as SysV segments of two IPC namespaces are: where the kernel has
+	 * the inode, which is nobody's business, and a number it was given at random when it was made.
+	 */
+	uint64_t inode;
+	uint32_t generation;
 	uint64_t magic;			/* of the file system, as statfs() has it */
 	char fstype[16];		/* MCR_PIN_BLOCK_DEVICE: of what is mounted from it, or empty */
 	char device[64];		/* the super block's or backing device's name: "vda" */

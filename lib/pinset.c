@@ -314,6 +314,8 @@ int mcr_pin_name(struct mcr_pin *pin, const struct pins_answer *a, const char *n
 		return 0;
 	}
 	pin->ino = a->ino;
+	pin->inode = a->inode;
+	pin->generation = a->generation;
 	pin->nlink = a->nlink;
 	pin->size = a->size;
 	pin->magic = a->magic;

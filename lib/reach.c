@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "fileio.h"
+#include "holderwalk.h"
 #include "pins.h"
 #include "shmobject.h"
 #include "users.h"
@@ -24,6 +25,7 @@
 struct search {
 	const char *proc;
 	const struct mcr_pin *pin;
+	struct mcr_holderwalk *walk;
 	struct mcr_shmobject *object;
 	enum mcr_refusal *refusal;
 	bool to_read;
@@ -51,11 +53,28 @@ static bool is_it(const struct search *s, const char *path)
 	return mcr_identify_at(AT_FDCWD, path, &dev, &ino) == 0 && dev == s->pin->dev && ino == s->pin->ino;
 }
 
+/*
+ * The number of a memfd may be that of a segment too, and that of a segment is given once in each IPC namespace: of these
+ * only the kernel knows which one it is.
+ */
+static bool is_same_inode(const struct search *s)
+{
+	uint32_t generation;
+	uint64_t inode;
+
+	if (s->object->dev != s->pin->dev || s->object->ino != s->pin->ino)
+		return false;
+	if (!s->walk || !s->pin->inode)
+		return true;
+	return mcr_holderwalk_identify(s->walk, s->object->fd, &inode, &generation) == 0 && inode == s->pin->inode &&
+	       generation == s->pin->generation;
+}
+
 /* Is it what was meant?  A path may have another end by now, a segment's number may have been given anew. */
 static bool was_opened(struct search *s, int r)
 {
 	s->result = r;
-	if (r == 0 && (s->object->dev != s->pin->dev || s->object->ino != s->pin->ino)) {
+	if (r == 0 && !is_same_inode(s)) {
 		mcr_shmobject_close(s->object);
 		s->result = -ENOENT;
 	}
@@ -164,16 +183,20 @@ static int reach(struct search *s)
 	return s->result;
 }
 
-int mcr_reach_open(const char *proc, const struct mcr_pin *p, struct mcr_shmobject *ret, enum mcr_refusal *ret_refusal)
+int mcr_reach_open(const char *proc, const struct mcr_pin *p, struct mcr_holderwalk *walk, struct mcr_shmobject *ret,
+		   enum mcr_refusal *ret_refusal)
 {
-	struct search s = { .proc = proc, .pin = p, .object = ret, .refusal = ret_refusal, .result = -ENOENT };
+	struct search s = { .proc = proc, .pin = p, .walk = walk, .object = ret, .refusal = ret_refusal, .result = -ENOENT };
 
 	return reach(&s);
 }
 
-int mcr_reach_open_to_read(const char *proc, const struct mcr_pin *p, struct mcr_shmobject *ret, enum mcr_refusal *ret_refusal)
+int mcr_reach_open_to_read(const char *proc, const struct mcr_pin *p, struct mcr_holderwalk *walk, struct mcr_shmobject *ret,
+			   enum mcr_refusal *ret_refusal)
 {
-	struct search s = { .proc = proc, .pin = p, .object = ret, .refusal = ret_refusal, .to_read = true, .result = -ENOENT };
+	struct search s = {
+		.proc = proc, .pin = p, .walk = walk, .object = ret, .refusal = ret_refusal, .to_read = true, .result = -ENOENT,
+	};
 
 	return reach(&s);
 }

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 
+struct mcr_holderwalk;
 struct mcr_pin;
 struct mcr_shmobject;
 enum mcr_refusal;
@@ -15,10 +16,13 @@ enum mcr_refusal;
 bool mcr_reach_is_shmem(const struct mcr_pin *p);
 
 /*
- * Opens the pin's object by the first way that leads to it, and makes sure that it is the same device and inode. proc is "/proc".
+ * Opens the pin's object by the first way that leads to it, and makes sure that it is the same device and inode number, and by
+ * walk (unless NULL) that it is the very inode: these numbers are not unique where nothing is mounted. proc is "/proc".
  * As mcr_shmobject_open(); -ENOENT: there is no way to it from here, it has gone or is only inside of the kernel.
  */
-int mcr_reach_open(const char *proc, const struct mcr_pin *p, struct mcr_shmobject *ret, enum mcr_refusal *ret_refusal);
+int mcr_reach_open(const char *proc, const struct mcr_pin *p, struct mcr_holderwalk *walk, struct mcr_shmobject *ret,
+		   enum mcr_refusal *ret_refusal);
 
 /* The same for reading alone, which seals, read-only mounts and programs that run from it do not stand against. */
-int mcr_reach_open_to_read(const char *proc, const struct mcr_pin *p, struct mcr_shmobject *ret, enum mcr_refusal *ret_refusal);
+int mcr_reach_open_to_read(const char *proc, const struct mcr_pin *p, struct mcr_holderwalk *walk, struct mcr_shmobject *ret,
+			   enum mcr_refusal *ret_refusal);

@@ -243,7 +243,7 @@ static int move_pin(struct run *run, const struct mcr_pins *pins, const struct m
 	/* It is out: nobody needs to wait for anybody. */
 	if (!p->bytes && by_swap(run, p, user, &refusal))
 		return 0;
-	r = mcr_reach_open("/proc", p, &object, &refusal);
+	r = mcr_reach_open("/proc", p, run->walk, &object, &refusal);
 	if (r == 1 && by_swap(run, p, user, &refusal))
 		return 0;
 	if (r == 1)
@@ -377,14 +377,15 @@ int mcr_recharge_run(const struct mcr_recharge_opts *o, const struct mcr_recharg
 		.swap = { .h = o->h, .cgroup_id = q->cgroup_id, .out = o->out, .userdata = o->userdata },
 	};
 	auto_(closep) int fd = run.owner_fd = open_owner(&run, q->owner);
-	int r = 0;
+	int r;
 
-	if (mcr_holderwalk_new(&run.walk, NULL) < 0)
+	r = mcr_holderwalk_new(&run.walk, NULL);
+	run.swap.walk = run.walk;
+	if (r < 0)
 		note_why(&run, "BPF is refused here, and without it a user might not be seen");
 	else if (fd < 0)
 		note_why(&run, owner_why(fd));
-	else
-		r = q->cgroup_id ? move_memcg(&run) : move_file(&run);
+	r = run.why_not ? 0 : q->cgroup_id ? move_memcg(&run) : move_file(&run);
 	if (r == 0)
 		*ret = answer(&run);
 	json_object_put(run.objects);

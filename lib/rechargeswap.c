@@ -115,10 +115,10 @@ static int note_pin(struct mcr_swap_object *o, const struct mcr_pin *p)
 	return 0;
 }
 
-static int fill(struct mcr_swap_object *o, const struct mcr_pin *p, enum mcr_refusal *ret_refusal)
+static int fill(const struct mcr_swaprun *s, struct mcr_swap_object *o, const struct mcr_pin *p, enum mcr_refusal *ret_refusal)
 {
 	struct mcr_shmobject object = MCR_SHMOBJECT_INIT;
-	int r = mcr_reach_open_to_read("/proc", p, &object, ret_refusal);
+	int r = mcr_reach_open_to_read("/proc", p, s->walk, &object, ret_refusal);
 
 	if (r != 0)
 		return r;
@@ -134,7 +134,7 @@ int mcr_swaprun_add(struct mcr_swaprun *s, const struct mcr_pin *p, int owner_fd
 		    enum mcr_refusal *ret_refusal)
 {
 	struct mcr_swap_object o = { .fd = -EBADF, .owner_fd = owner_fd, .because = because }, *bigger;
-	int r = fill(&o, p, ret_refusal);
+	int r = fill(s, &o, p, ret_refusal);
 
 	bigger = r == 0 ? reallocarray(s->objects, s->n + 1, sizeof(*bigger)) : NULL;
 	if (r == 0 && !bigger)

@@ -17,6 +17,7 @@
 #include "refusal.h"
 
 struct mcr_hierarchy;
+struct mcr_holderwalk;
 struct mcr_pin;
 struct mcr_pins_walker;
 struct mcr_range;
@@ -41,6 +42,7 @@ struct mcr_swap_object {
 struct mcr_swaprun {
 	const struct mcr_hierarchy *h;
 	struct mcr_pins_walker *walker;
+	struct mcr_holderwalk *walk;	/* makes sure of an object's inode; the caller's; NULL: its numbers must do */
 	uint64_t cgroup_id;
 	/* Called when all that goes is out: the cgroup may be removed now. 0, or an errno that ends the matter. */
 	int (*out)(void *userdata);

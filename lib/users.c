@@ -101,7 +101,7 @@ static const struct key *find_key(const struct search *s, dev_t dev, uint64_t in
 {
 	const struct key wanted = { .dev = dev, .ino = ino };
 
-	return bsearch(&wanted, s->keys, s->n_keys, sizeof(wanted), by_key);
+	return dev ? bsearch(&wanted, s->keys, s->n_keys, sizeof(wanted), by_key) : NULL;
 }
 
 /* The entry of this process for the pin, made when it is the first. */

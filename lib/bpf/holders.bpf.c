@@ -93,6 +93,7 @@ int holders_target(void *ctx)
 		return -1;
 	state.file = (__u64)file;
 	state.inode = (__u64)BPF_CORE_READ(file, f_inode);
+	state.generation = BPF_CORE_READ(file, f_inode, i_generation);
 	return 0;
 }
 

@@ -26,6 +26,6 @@ struct holders_state {
 	__u32 name_refs;	/* out: references to its names */
 	__u32 n_held;		/* out: pages with more references than are accounted for */
 	__u32 n_unread;		/* out: pages that could not be judged (huge ones) */
-	__u32 pad;
+	__u32 generation;	/* out: of the inode */
 };
 _Static_assert(sizeof(struct holders_state) == 40, "record layout is shared with user space");

@@ -117,6 +117,7 @@ struct inode {
 	__u32 i_rdev;
 	struct address_space *i_mapping;
 	long long i_size;
+	__u32 i_generation;
 	struct hlist_head i_dentry;
 	void *i_private;
 } MCR_CORE;

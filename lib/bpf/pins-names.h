@@ -106,6 +106,8 @@ static __always_inline bool read_inode(const struct pins_ask *q, struct pins_ans
 	a->nlink = SNAP_FIELD(copy, struct inode, i_nlink);
 	a->mode = SNAP_FIELD(copy, struct inode, i_mode);
 	a->rdev = SNAP_FIELD(copy, struct inode, i_rdev);
+	a->inode = inode;
+	bpf_probe_read_kernel(&a->generation, 4, (void *)(inode + OFF(struct inode, i_generation)));
 	a->dev = sb_answer.dev;
 	a->magic = sb_answer.magic;
 	__builtin_memcpy(a->fstype, sb_answer.fstype, sizeof(a->fstype));

@@ -68,11 +68,14 @@ struct pins_answer {
 	__u32 pid;
 	__u32 name;		/* offset in names: components from the last to the first, each with its NUL */
 	__u32 name_len;
+	__u64 inode;		/* struct inode */
+	__u32 generation;
+	__u32 pad;
 	char comm[16];
 	char fstype[16];
 	char sb_id[32];
 };
-_Static_assert(sizeof(struct pins_answer) == 120, "record layout is shared with user space");
+_Static_assert(sizeof(struct pins_answer) == 136, "record layout is shared with user space");
 
 enum pins_ref_kind {
 	PINS_REF_CHILD,		/* id, name, count: 1 if dying */

@@ -5,8 +5,15 @@
  *	mcr-hold CGROUP KIND [ARG]
  *
  * plain ARG		has the file ARG open, and maps it
+ * maps ARG BYTES	maps so much of the file ARG, from its beginning, and touches nothing
  * seal-write, seal-future-write	a memfd with that seal
  * io-uring, aio, userfaultfd	a memfd, and one of those
+ * xdp, kvm, vhost	a memfd, mapped, which is the memory of one of those
+ * vfio			a memfd, and a container of VFIO without a device
+ * spliced		a memfd, with pages of it in a pipe
+ * posix ARG		POSIX shared memory of that name
+ * segment ARG		a SysV segment with that key, which exists, attached; the target says nothing
+ * mqueue ARG		a POSIX message queue with 512 messages of 8 KiB
  * pinned		a memfd; pages of it are a registered buffer of a process that has neither mapped nor open
  * in-flight		a memfd; another open file of it is in a message nobody has received
  * thread		a memfd that is open only in a second thread with descriptors of its own
@@ -23,6 +30,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/fanotify.h>
 #include <sys/mman.h>
@@ -32,6 +40,7 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 
+#include "hold-devices.h"
 #include "util.h"
 
 #ifndef F_SEAL_FUTURE_WRITE
@@ -75,13 +84,18 @@ static void wait_for_ever(int fd)
 		pause();
 }
 
-static char *map(int fd)
+static char *map_bytes(int fd, size_t len)
 {
-	char *at = mmap(NULL, LEN, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	char *at = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
 	if (at == MAP_FAILED)
 		die("mmap");
 	return at;
+}
+
+static char *map(int fd)
+{
+	return map_bytes(fd, LEN);
 }
 
 static int make_memfd(void)
@@ -208,6 +222,24 @@ static void hog(const char *file)
 			die(file);
 }
 
+/* False: it is none of those. */
+static bool hold_by_device(const char *kind, int fd)
+{
+	if (strcmp(kind, "xdp") == 0)
+		hold_xdp(map(fd), LEN);
+	else if (strcmp(kind, "kvm") == 0)
+		hold_kvm(map(fd), LEN);
+	else if (strcmp(kind, "vhost") == 0)
+		hold_vhost(map(fd), LEN);
+	else if (strcmp(kind, "vfio") == 0)
+		hold_vfio();
+	else if (strcmp(kind, "spliced") == 0)
+		hold_spliced(fd, LEN / 8);
+	else
+		return false;
+	return true;
+}
+
 /* By the parent, who stays outside of CGROUP and never answers. */
 static void never_permit(const char *file)
 {
@@ -237,11 +269,21 @@ int main(int argc, char **argv)
 		hold_in_thread();
 	if (strcmp(kind, "hog") == 0)
 		hog(arg);
-	fd = strcmp(kind, "plain") == 0 ? open(arg, O_RDWR | O_CLOEXEC) : make_memfd();
+	if (strcmp(kind, "mqueue") == 0)
+		wait_for_ever(fill_mqueue(arg, 512));
+	if (strcmp(kind, "posix") == 0)
+		wait_for_ever(make_posix_shm(arg, LEN));
+	if (strcmp(kind, "segment") == 0) {
+		attach_segment(strtoul(arg, NULL, 0));
+		wait_for_ever(STDIN_FILENO);
+	}
+	fd = strcmp(kind, "plain") == 0 || strcmp(kind, "maps") == 0 ? open(arg, O_RDWR | O_CLOEXEC) : make_memfd();
 	if (fd < 0)
 		die(arg);
 	if (strcmp(kind, "plain") == 0)
 		map(fd);
+	else if (strcmp(kind, "maps") == 0)
+		map_bytes(fd, strtoul(argc > 4 ? argv[4] : "", NULL, 0));
 	else if (strcmp(kind, "seal-write") == 0)
 		seal(fd, F_SEAL_WRITE);
 	else if (strcmp(kind, "seal-future-write") == 0)
@@ -258,7 +300,7 @@ int main(int argc, char **argv)
 		hold_in_flight(fd);
 	else if (strcmp(kind, "unfreezable") == 0)
 		hold_unfreezable(fd, arg);
-	else
+	else if (!hold_by_device(kind, fd))
 		return 2;
 	wait_for_ever(fd);
 }

@@ -72,11 +72,12 @@ START_TEST(what_nobody_has_is_unused_lost_or_unknown)
 		{ .kind = MCR_PIN_TMPFS, .ino = 1, .nlink = 1 }, { .kind = MCR_PIN_TMPFS, .ino = 2 },
 		{ .kind = MCR_PIN_MEMFD, .ino = 3, .nlink = 1 }, { .kind = MCR_PIN_SYSV, .ino = 4, .key = 5 },
 		{ .kind = MCR_PIN_SYSV, .ino = 5 }, { .kind = MCR_PIN_TMPFS, .ino = 6 }, { .kind = MCR_PIN_WRITEBACK },
+		{ .kind = MCR_PIN_SYSV },	/* segment 0 */
 	};
 	const struct mcr_pins p = { .pins = pins, .n = ARRAY_SIZE(pins) };
 	static const enum mcr_object_use uses[] = {
 		MCR_OBJECT_UNUSED, MCR_OBJECT_LOST, MCR_OBJECT_LOST, MCR_OBJECT_UNUSED, MCR_OBJECT_LOST, MCR_OBJECT_BORROWED,
-		MCR_OBJECT_NONE,
+		MCR_OBJECT_NONE, MCR_OBJECT_LOST,
 	};
 	struct mcr_user user = one(5, 1, web, 1, 0);
 	struct mcr_users u = { .users = &user, .n = 1, .complete = true };

@@ -118,6 +118,16 @@ wait_for() {
 	done
 }
 
+# setting KEY DEFAULT: a number that `tests/vm/run --set KEY=VALUE` may change.
+setting() {
+	local word
+
+	for word in ${MCR_SETTINGS:-}; do
+		[[ $word != "$1="* ]] || { echo "${word#*=}"; return; }
+	done
+	echo "$2"
+}
+
 # zombies [SUBTREE]: number of dying cgroups below, by the kernel's count.
 zombies() { awk '$1 == "nr_dying_descendants" { print $2 }' "/sys/fs/cgroup/${1:-}/cgroup.stat"; }
 

@@ -79,3 +79,24 @@ check_refused() {
 	check_eq "refused: $expected" "$(value_of refusal "$got")" "$expected"
 	echo "$got"
 }
+
+# kill_movers KILLS SECONDS: moves four objects to and fro, and kills the mover, or it and who started it, at a random moment of every move;
+# whoever has the journal and the descriptors repairs.
+kill_movers() {
+	local kills=$1 got
+
+	recharge_setup
+	start_shm 1
+	got=$(timeout "$2" $move kill $one $two "$kills" "${targets[@]}" 2>&1) || mcr_record "killed: $got"
+	echo "$got"
+	check_charge "the first owner" $one 4096
+	check_le "the second owner has nothing left, KiB" "$(charged $two)" 64
+	check "nobody is frozen" nobody_frozen
+	end_shm
+	check_ge "killed" "$(value_of killed "$got")" "$kills"
+	check_ge "of them, with something to repair" "$(value_of dirty "$got")" $((kills / 8))
+	check_ge "of them, with content that was in the journal alone" "$(value_of holes "$got")" 1
+	figure "killed at random moments" "$(value_of killed "$got")" times
+	figure "of them, with something to repair" "$(value_of dirty "$got")" times
+	figure "of them, with content that was in the journal alone" "$(value_of holes "$got")" times
+}
