@@ -86,7 +86,8 @@ static int make_keys(struct search *s)
 	for (size_t i = 0; i < s->pins->n; i++) {
 		const struct mcr_pin *p = &s->pins->pins[i];
 
-		if (!p->ino || p->kind == MCR_PIN_BLOCK_DEVICE)
+		/* A segment's inode number is its id, and the first one's is 0. */
+		if ((!p->ino && p->kind != MCR_PIN_SYSV) || p->kind == MCR_PIN_BLOCK_DEVICE)
 			continue;
 		s->keys[s->n_keys++] = (struct key){ p->dev, p->ino, i };
 		if (p->stat_dev && p->stat_dev != p->dev)
@@ -100,7 +101,7 @@ static const struct key *find_key(const struct search *s, dev_t dev, uint64_t in
 {
 	const struct key wanted = { .dev = dev, .ino = ino };
 
-	return ino ? bsearch(&wanted, s->keys, s->n_keys, sizeof(wanted), by_key) : NULL;
+	return bsearch(&wanted, s->keys, s->n_keys, sizeof(wanted), by_key);
 }
 
 /* The entry of this process for the pin, made when it is the first. */

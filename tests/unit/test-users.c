@@ -142,6 +142,23 @@ START_TEST(a_mapping_of_another_part_is_no_use)
 }
 END_TEST
 
+START_TEST(the_first_segment_has_inode_0_and_users)
+{
+	auto_(mcr_users_freep) struct mcr_users *u = NULL;
+
+	ask_for_file();
+	asked[1].kind = MCR_PIN_SYSV;
+	asked[1].dev = asked[1].stat_dev = makedev(0, 1);
+	asked[1].ino = 0;
+	make_process("7", "1000-4000 rw-s 00000000 00:01 0 /SYSV00000000 (deleted)\n4000-9000 rw-p 00000000 00:00 0\n", false);
+	make_process("8", "4000-9000 rw-p 00000000 00:00 0\n", false);
+	ck_assert_int_eq(mcr_users_find(temp_path("proc"), &pins, &u), 0);
+	ck_assert_uint_eq(u->n, 1);
+	ck_assert_int_eq(u->users[0].pid, 7);
+	ck_assert_uint_eq(u->users[0].mapped_bytes, 8192);
+}
+END_TEST
+
 START_TEST(a_process_that_vanishes_is_passed_over)
 {
 	auto_(mcr_users_freep) struct mcr_users *u = NULL;
@@ -204,6 +221,6 @@ END_TEST
 
 TEST_MAIN("users", a_line_of_maps, what_is_no_line_of_maps, only_what_is_pinned_counts,
 	  a_process_that_maps_and_opens_it_is_one_user, the_owner_of_private_memory_is_found_by_its_pid,
-	  a_mapping_of_another_part_is_no_use, a_process_that_vanishes_is_passed_over,
+	  a_mapping_of_another_part_is_no_use, the_first_segment_has_inode_0_and_users, a_process_that_vanishes_is_passed_over,
 	  one_that_ends_while_it_is_looked_at_is_no_user, an_inode_number_of_another_subvolume_is_another_file,
 	  without_proc_there_is_no_answer)
