@@ -81,6 +81,8 @@ struct mcr_pin {
 	char device[64];		/* the super block's or backing device's name: "vda" */
 	struct mcr_range *ranges;	/* of the file, ascending, apart from each other */
 	size_t n_ranges;
+	struct mcr_range *swap_ranges;	/* the same of what is in swap */
+	size_t n_swap_ranges;
 
 	int shmid;			/* MCR_PIN_SYSV */
 	uint32_t key;

@@ -56,6 +56,7 @@ struct mcr_pins *mcr_pins_free(struct mcr_pins *p)
 		free(p->pins[i].name);
 		free(p->pins[i].path);
 		free(p->pins[i].ranges);
+		free(p->pins[i].swap_ranges);
 	}
 	free(p->pins);
 	free(p);
@@ -173,14 +174,36 @@ static struct pins_run behind(const struct pins_run *run, uint64_t end)
 	return r;
 }
 
-static void add_range(struct mcr_pin *pin, uint64_t offset, uint64_t len)
+static void add_range(struct mcr_range *ranges, size_t *n, uint64_t offset, uint64_t len)
 {
-	struct mcr_range *last = pin->n_ranges ? &pin->ranges[pin->n_ranges - 1] : NULL;
+	struct mcr_range *last = *n ? &ranges[*n - 1] : NULL;
 
 	if (last && last->offset + last->len == offset)
 		last->len += len;
 	else
-		pin->ranges[pin->n_ranges++] = (struct mcr_range){ offset, len };
+		ranges[(*n)++] = (struct mcr_range){ offset, len };
+}
+
+static size_t count_swapped(const struct pins_run *run, size_t n)
+{
+	size_t sum = 0;
+
+	for (size_t i = 0; i < n; i++)
+		sum += !!(run[i].flags & PINS_SWAPPED);
+	return sum;
+}
+
+static int make_ranges(struct mcr_pin *pin, const struct pins_run *run, size_t n)
+{
+	size_t swapped = count_swapped(run, n);
+
+	pin->ranges = calloc(n, sizeof(*pin->ranges));
+	pin->swap_ranges = swapped ? calloc(swapped, sizeof(*pin->swap_ranges)) : NULL;
+	if (pin->ranges && (pin->swap_ranges || !swapped))
+		return 0;
+	free(pin->ranges);
+	free(pin->swap_ranges);
+	return -ENOMEM;
 }
 
 int mcr_pin_sum(const struct pins_run *run, size_t n, uint64_t page_size, struct mcr_pin *ret)
@@ -191,16 +214,15 @@ int mcr_pin_sum(const struct pins_run *run, size_t n, uint64_t page_size, struct
 
 	if (!run->mapping)
 		pin.kind = run->flags & PINS_SWAPCACHE ? MCR_PIN_SWAP_CACHE : MCR_PIN_NO_FILE;
-	if (file) {
-		pin.ranges = calloc(n, sizeof(*pin.ranges));
-		if (!pin.ranges)
-			return -ENOMEM;
-	}
+	if (file && make_ranges(&pin, run, n) < 0)
+		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
 		struct pins_run r = file ? behind(&run[i], end) : run[i];
 
 		if (run[i].flags & PINS_SWAPPED)
 			pin.swap_bytes += run[i].pages * page_size;
+		if (file && run[i].flags & PINS_SWAPPED)
+			add_range(pin.swap_ranges, &pin.n_swap_ranges, run[i].index * page_size, run[i].pages * page_size);
 		if (run[i].flags & PINS_SWAPPED || !r.pages)
 			continue;
 		end = r.index + r.pages;
@@ -211,7 +233,7 @@ int mcr_pin_sum(const struct pins_run *run, size_t n, uint64_t page_size, struct
 		pin.locked |= !!(r.flags & (PINS_MLOCKED | PINS_UNEVICTABLE));
 		pin.large |= !!(r.flags & PINS_LARGE);
 		if (file)
-			add_range(&pin, r.index * page_size, r.pages * page_size);
+			add_range(pin.ranges, &pin.n_ranges, r.index * page_size, r.pages * page_size);
 	}
 	*ret = pin;
 	return 0;
@@ -486,10 +508,12 @@ static void forget_unnamed(struct mcr_pins *p)
 	size_t n = 0;
 
 	for (size_t i = 0; i < p->n; i++) {
-		if (p->pins[i].refs || p->pins[i].kind != MCR_PIN_VANISHED)
+		if (p->pins[i].refs || p->pins[i].kind != MCR_PIN_VANISHED) {
 			p->pins[n++] = p->pins[i];
-		else
+		} else {
 			free(p->pins[i].ranges);
+			free(p->pins[i].swap_ranges);
+		}
 	}
 	p->n = n;
 }

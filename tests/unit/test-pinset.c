@@ -323,7 +323,13 @@ START_TEST(entries_in_swap_hold_no_reference_of_their_own)
 	ck_assert_uint_eq(pin.swap_bytes, 12 * PAGE);
 	ck_assert_uint_eq(pin.n_ranges, 1);
 	assert_range(&pin, 0, 8, 2);
+	ck_assert_uint_eq(pin.n_swap_ranges, 2);
+	ck_assert_uint_eq(pin.swap_ranges[0].offset, 0);
+	ck_assert_uint_eq(pin.swap_ranges[0].len, 8 * PAGE);
+	ck_assert_uint_eq(pin.swap_ranges[1].offset, 100 * PAGE);
+	ck_assert_uint_eq(pin.swap_ranges[1].len, 4 * PAGE);
 	free(pin.ranges);
+	free(pin.swap_ranges);
 	ask = mcr_runs_ask(run, 3);
 	ck_assert_uint_eq(ask.folio, 0x77);
 	ck_assert_uint_eq(ask.index, 8);
