@@ -26,6 +26,7 @@ struct search {
 	const struct mcr_pin *pin;
 	struct mcr_shmobject *object;
 	enum mcr_refusal *refusal;
+	bool to_read;
 	int result;
 };
 
@@ -61,20 +62,29 @@ static bool was_opened(struct search *s, int r)
 	return s->result >= 0;
 }
 
-/* Looked at first: opening a wrong one could block, or wake a driver. */
-static bool try(struct search *s, const char *path)
-{
-	if (!is_it(s, path))
-		return false;
-	return was_opened(s, mcr_shmobject_open(path, s->object, s->refusal));
-}
-
 /* Numbers of segments, like their inodes', are those of an IPC namespace: another may have the same one. */
 static bool is_our_segment(const struct mcr_pin *p)
 {
 	struct shmid_ds ds;
 
 	return shmctl(p->shmid, IPC_STAT, &ds) == 0 && (uint32_t)ds.shm_perm.__key == p->key && ds.shm_segsz == p->size;
+}
+
+/* Looked at first: opening a wrong one could block, or wake a driver. */
+static bool try(struct search *s, const char *path)
+{
+	if (!is_it(s, path))
+		return false;
+	return was_opened(s, s->to_read ? mcr_shmobject_open_to_read(path, s->object, s->refusal) :
+			  mcr_shmobject_open(path, s->object, s->refusal));
+}
+
+static bool try_segment(struct search *s)
+{
+	if (s->pin->kind != MCR_PIN_SYSV || !is_our_segment(s->pin))
+		return false;
+	return was_opened(s, s->to_read ? mcr_shmobject_open_sysv_to_read(s->pin->shmid, s->object, s->refusal) :
+			  mcr_shmobject_open_sysv(s->pin->shmid, s->object, s->refusal));
 }
 
 /* ---- Through a process ---- */
@@ -143,16 +153,27 @@ static bool try_processes(struct search *s)
 	return found;
 }
 
+static int reach(struct search *s)
+{
+	if (!mcr_reach_is_shmem(s->pin))
+		return -EINVAL;
+	if (s->pin->path && try(s, s->pin->path))
+		return s->result;
+	if (!try_segment(s))
+		try_processes(s);
+	return s->result;
+}
+
 int mcr_reach_open(const char *proc, const struct mcr_pin *p, struct mcr_shmobject *ret, enum mcr_refusal *ret_refusal)
 {
 	struct search s = { .proc = proc, .pin = p, .object = ret, .refusal = ret_refusal, .result = -ENOENT };
 
-	if (!mcr_reach_is_shmem(p))
-		return -EINVAL;
-	if (p->path && try(&s, p->path))
-		return s.result;
-	if (p->kind == MCR_PIN_SYSV && is_our_segment(p) && was_opened(&s, mcr_shmobject_open_sysv(p->shmid, ret, ret_refusal)))
-		return s.result;
-	try_processes(&s);
-	return s.result;
+	return reach(&s);
+}
+
+int mcr_reach_open_to_read(const char *proc, const struct mcr_pin *p, struct mcr_shmobject *ret, enum mcr_refusal *ret_refusal)
+{
+	struct search s = { .proc = proc, .pin = p, .object = ret, .refusal = ret_refusal, .to_read = true, .result = -ENOENT };
+
+	return reach(&s);
 }

@@ -19,3 +19,6 @@ bool mcr_reach_is_shmem(const struct mcr_pin *p);
  * As mcr_shmobject_open(); -ENOENT: there is no way to it from here, it has gone or is only inside of the kernel.
  */
 int mcr_reach_open(const char *proc, const struct mcr_pin *p, struct mcr_shmobject *ret, enum mcr_refusal *ret_refusal);
+
+/* The same for reading alone, which seals, read-only mounts and programs that run from it do not stand against. */
+int mcr_reach_open_to_read(const char *proc, const struct mcr_pin *p, struct mcr_shmobject *ret, enum mcr_refusal *ret_refusal);

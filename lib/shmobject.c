@@ -60,7 +60,7 @@ enum mcr_refusal mcr_shmobject_seals(int fd)
 	return MCR_REFUSED_NOT;
 }
 
-int mcr_shmobject_adopt(int fd, struct mcr_shmobject *ret, enum mcr_refusal *ret_refusal)
+static int adopt(int fd, bool to_read, struct mcr_shmobject *ret, enum mcr_refusal *ret_refusal)
 {
 	struct mcr_shmobject o = { .fd = fd };
 	enum mcr_refusal refusal = by_kind(fd);
@@ -68,10 +68,10 @@ int mcr_shmobject_adopt(int fd, struct mcr_shmobject *ret, enum mcr_refusal *ret
 	struct stat st;
 	int r;
 
-	if (!refusal)
+	if (!refusal && !to_read)
 		refusal = mcr_shmobject_seals(fd);
 	r = fstat(fd, &st) < 0 ? -errno : mcr_tmpfs_size(fd, &bytes);
-	if (r == 0 && !refusal && mcr_loop_uses(st.st_dev, st.st_ino))
+	if (r == 0 && !refusal && !to_read && mcr_loop_uses(st.st_dev, st.st_ino))
 		refusal = MCR_REFUSED_LOOP;
 	if (r < 0 || refusal) {
 		close(fd);
@@ -86,6 +86,11 @@ int mcr_shmobject_adopt(int fd, struct mcr_shmobject *ret, enum mcr_refusal *ret
 	o.limited = bytes != 0;
 	*ret = o;
 	return 0;
+}
+
+int mcr_shmobject_adopt(int fd, struct mcr_shmobject *ret, enum mcr_refusal *ret_refusal)
+{
+	return adopt(fd, false, ret, ret_refusal);
 }
 
 /* What opening for writing was refused with. */
@@ -107,8 +112,9 @@ static int refused_by(int error, enum mcr_refusal *ret_refusal)
 	}
 }
 
-int mcr_shmobject_open(const char *path, struct mcr_shmobject *ret, enum mcr_refusal *ret_refusal)
+static int open_object(const char *path, bool to_read, struct mcr_shmobject *ret, enum mcr_refusal *ret_refusal)
 {
+	int flags = (to_read ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK;
 	auto_(closep) int look = open(path, O_PATH | O_CLOEXEC);
 	enum mcr_refusal refusal;
 	char link[64];
@@ -122,15 +128,25 @@ int mcr_shmobject_open(const char *path, struct mcr_shmobject *ret, enum mcr_ref
 		return 1;
 	}
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", look);
-	fd = open(link, O_RDWR | O_CLOEXEC | O_NOATIME | O_NONBLOCK);
+	fd = open(link, flags | O_NOATIME);
 	if (fd < 0 && errno == EPERM)	/* not its owner */
-		fd = open(link, O_RDWR | O_CLOEXEC | O_NONBLOCK);
+		fd = open(link, flags);
 	if (fd < 0)
 		return refused_by(errno, ret_refusal);
-	return mcr_shmobject_adopt(fd, ret, ret_refusal);
+	return adopt(fd, to_read, ret, ret_refusal);
 }
 
-int mcr_shmobject_open_sysv(int shmid, struct mcr_shmobject *ret, enum mcr_refusal *ret_refusal)
+int mcr_shmobject_open(const char *path, struct mcr_shmobject *ret, enum mcr_refusal *ret_refusal)
+{
+	return open_object(path, false, ret, ret_refusal);
+}
+
+int mcr_shmobject_open_to_read(const char *path, struct mcr_shmobject *ret, enum mcr_refusal *ret_refusal)
+{
+	return open_object(path, true, ret, ret_refusal);
+}
+
+static int open_sysv(int shmid, bool to_read, struct mcr_shmobject *ret, enum mcr_refusal *ret_refusal)
 {
 	uint64_t page = sysconf(_SC_PAGESIZE), len;
 	struct shmid_ds ds;
@@ -140,14 +156,24 @@ int mcr_shmobject_open_sysv(int shmid, struct mcr_shmobject *ret, enum mcr_refus
 
 	if (shmctl(shmid, IPC_STAT, &ds) < 0)
 		return -errno;
-	at = shmat(shmid, NULL, 0);
+	at = shmat(shmid, NULL, to_read ? SHM_RDONLY : 0);
 	if (at == (void *)-1)
 		return -errno;
 	len = (ds.shm_segsz + page - 1) / page * page;
 	snprintf(path, sizeof(path), "/proc/self/map_files/%lx-%lx", (unsigned long)at, (unsigned long)(at + len));
-	r = mcr_shmobject_open(path, ret, ret_refusal);
+	r = open_object(path, to_read, ret, ret_refusal);
 	shmdt(at);
 	return r;
+}
+
+int mcr_shmobject_open_sysv(int shmid, struct mcr_shmobject *ret, enum mcr_refusal *ret_refusal)
+{
+	return open_sysv(shmid, false, ret, ret_refusal);
+}
+
+int mcr_shmobject_open_sysv_to_read(int shmid, struct mcr_shmobject *ret, enum mcr_refusal *ret_refusal)
+{
+	return open_sysv(shmid, true, ret, ret_refusal);
 }
 
 static void take_limit(int fd, const char *knob, uint64_t usage, uint64_t *room)

@@ -30,6 +30,13 @@ int mcr_shmobject_open(const char *path, struct mcr_shmobject *ret, enum mcr_ref
 /* The same for a SysV segment, which is attached for a moment. -EINVAL or -EIDRM: there is none with this id. */
 int mcr_shmobject_open_sysv(int shmid, struct mcr_shmobject *ret, enum mcr_refusal *ret_refusal);
 
+/*
+ * The same two for reading alone: whatever its seals, a read-only mount or programs that run from it forbid, its content can
+ * be read.  The descriptor takes no lease and writes nothing.
+ */
+int mcr_shmobject_open_to_read(const char *path, struct mcr_shmobject *ret, enum mcr_refusal *ret_refusal);
+int mcr_shmobject_open_sysv_to_read(int shmid, struct mcr_shmobject *ret, enum mcr_refusal *ret_refusal);
+
 /* The same for a descriptor that mcr_shmobject_open() gave and somebody kept; takes it over. */
 int mcr_shmobject_adopt(int fd, struct mcr_shmobject *ret, enum mcr_refusal *ret_refusal);
 

@@ -82,6 +82,35 @@ START_TEST(what_cannot_be_rewritten_is_refused)
 }
 END_TEST
 
+START_TEST(what_is_sealed_can_be_read_all_the_same)
+{
+	const int seals[] = { 0, F_SEAL_WRITE, F_SEAL_FUTURE_WRITE };
+
+	for (size_t i = 0; i < ARRAY_SIZE(seals); i++) {
+		struct mcr_shmobject o = MCR_SHMOBJECT_INIT;
+		enum mcr_refusal refusal = UNTOUCHED;
+
+		ck_assert_int_eq(mcr_shmobject_open_to_read(link_of(make_memfd(seals[i])), &o, &refusal), 0);
+		ck_assert_uint_eq(refusal, UNTOUCHED);
+		ck_assert_int_eq(o.size, 10000);
+		ck_assert_int_eq(fcntl(o.fd, F_GETFL) & O_ACCMODE, O_RDONLY);
+		mcr_shmobject_close(&o);
+	}
+}
+END_TEST
+
+START_TEST(what_is_no_shared_memory_is_not_opened_to_read)
+{
+	struct mcr_shmobject o = MCR_SHMOBJECT_INIT;
+	enum mcr_refusal refusal;
+
+	ck_assert_int_eq(mcr_shmobject_open_to_read("/proc/self/stat", &o, &refusal), 1);
+	ck_assert_int_eq(refusal, MCR_REFUSED_NOT_SHMEM);
+	ck_assert_int_eq(mcr_shmobject_open_to_read("/no/such/file", &o, &refusal), -ENOENT);
+	ck_assert_int_lt(o.fd, 0);
+}
+END_TEST
+
 static const struct mcr_holder *find(const struct mcr_holders *h, pid_t pid)
 {
 	for (size_t i = 0; i < h->n; i++)
@@ -198,6 +227,6 @@ START_TEST(the_nearest_limit_counts)
 }
 END_TEST
 
-TEST_MAIN("shmobject", every_refusal_has_a_name_and_a_sentence, a_memfd_is_opened_anew, what_cannot_be_rewritten_is_refused,
-	  who_maps_or_has_it_open_is_found, a_copy_of_our_own_open_file_is_no_holder, descriptors_that_stand_against_it,
+TEST_MAIN("shmobject", every_refusal_has_a_name_and_a_sentence, a_memfd_is_opened_anew, what_cannot_be_rewritten_is_refused, what_is_sealed_can_be_read_all_the_same,
+	  what_is_no_shared_memory_is_not_opened_to_read, who_maps_or_has_it_open_is_found, a_copy_of_our_own_open_file_is_no_holder, descriptors_that_stand_against_it,
 	  the_nearest_limit_counts)
