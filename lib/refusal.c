@@ -45,6 +45,12 @@ static const struct {
 	[MCR_REFUSED_NO_SPACE] = { "no-space", "its file system is full" },
 	[MCR_REFUSED_CHANGED] = { "changed", "it was cut off or deleted meanwhile" },
 	[MCR_REFUSED_WANTED] = { "wanted", "somebody opened it meanwhile" },
+	[MCR_REFUSED_NO_SWAP] = { "no-swap", "there is too little free swap, or the cgroup may not use as much" },
+	[MCR_REFUSED_PRESSURE] = { "pressure", "memory is short just now" },
+	[MCR_REFUSED_PRIVATE] = { "private", "private memory of a process that lives elsewhere is charged to the cgroup too" },
+	[MCR_REFUSED_STAYS] = { "stays", "it does not all go to swap: locked, used all the time, or held by the kernel" },
+	[MCR_REFUSED_NOT_REMOVED] = { "not-removed", "its cgroup was not removed in time, or is used again" },
+	[MCR_REFUSED_USERS_FIRST] = { "users-first", "its users asked for some of it first, and pay for that themselves" },
 };
 
 const char *mcr_refusal_name(enum mcr_refusal refusal)

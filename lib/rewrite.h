@@ -35,6 +35,9 @@ enum mcr_rewrite_strategy {
 	MCR_REWRITE_NONE,
 	MCR_REWRITE_LEASE,
 	MCR_REWRITE_FROZEN,
+	/* Not of mcr_rewrite(), but of rechargeswap.h. */
+	MCR_REWRITE_SWAP,		/* out, removal of the cgroup, back in */
+	MCR_REWRITE_SWAP_IN,		/* back in: it was in swap already, and its cgroup removed */
 };
 
 /* A static word for it: "lease". */
