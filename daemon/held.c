@@ -38,6 +38,7 @@ static const unsigned char transitions[HELD_STATES][HELD_EVENTS] = {
 		[HELD_EV_GONE] = TO(REMOVED),
 	},
 	[HELD_RECHARGING] = {
+		[HELD_EV_OUT] = TO(SETTLED),
 		[HELD_EV_DUE] = TO(HELD),
 		[HELD_EV_LIMIT] = TO(SETTLED),
 		[HELD_EV_POPULATED] = TO(REUSED),
@@ -86,7 +87,7 @@ void held_again(struct held *h, uint64_t now_ns)
 	h->due_ns = 0;
 	h->tries = 0;
 	h->freed_bytes = h->left_bytes = 0;
-	h->looked = h->wants_sync = h->recharged = h->expired = false;
+	h->looked = h->wants_sync = h->recharged = h->out = h->expired = false;
 }
 
 struct held *held_add(struct held_table *t, uint64_t id, const char *path, enum held_state state, uint64_t now_ns)

@@ -6,6 +6,7 @@
  *	  ^                 |  \--left--> PAUSED
  *	  \------due--------+---------------/        any --populated--> REUSED
  *	DRAINING --recharge--> RECHARGING --due--> HELD
+ *			       RECHARGING --out--> SETTLED
  *	PARENT --childless--> SETTLED                HELD, DRAINING, PAUSED, RECHARGING --limit--> SETTLED
  *	PAUSED, SETTLED, PARENT --again--> HELD
  *
@@ -41,6 +42,7 @@ enum held_event {
 	HELD_EV_LEFT,		/* something is left that another try may free */
 	HELD_EV_STUCK,		/* something is left that no try will free */
 	HELD_EV_RECHARGE,	/* and it is being moved */
+	HELD_EV_OUT,		/* it is in swap, and comes back to the owner once the cgroup is removed */
 	HELD_EV_NO_MEMCG,	/* its memory controller was switched off: nothing to drain, only to remove */
 	HELD_EV_FAILED,		/* the worker failed or was late */
 	HELD_EV_DUE,		/* the pause, or the recharge, is over */
@@ -69,6 +71,7 @@ struct held {
 	bool adopted;		/* left by a predecessor */
 	bool wants_sync;	/* what is left may be dirty: sync before the next try */
 	bool recharged;		/* what could be moved was moved, or it was tried */
+	bool out;		/* what is left of it is in swap, for the owner to bring back */
 	bool expired;		/* the limit ended it, not success */
 };
 

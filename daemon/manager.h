@@ -119,6 +119,7 @@ void settle_soon(struct manager *m);
 void settle_release_all(struct manager *m);
 int settle_start(struct manager *m);
 void settle_recharged(struct manager *m, uint64_t id);	/* what could be moved was moved */
+void settle_swapped_out(struct manager *m, uint64_t id);	/* what is left is moved when the cgroup is gone */
 
 /* cycle.c: zombies. */
 int cycle_start_timer(struct manager *m);

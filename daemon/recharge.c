@@ -58,7 +58,8 @@ static void tell(const struct recharge *one, uint64_t moved, const char *why_not
 	char reason[256];
 
 	if (moved) {
-		snprintf(reason, sizeof(reason), "to %s%s%s", one->owner, why_not ? "; the rest not: " : "", why_not ? why_not : "");
+		snprintf(reason, sizeof(reason), "to %s%s%s%s", one->owner_user ? "who maps most of it, or " : "", one->owner,
+			 why_not ? "; the rest not: " : "", why_not ? why_not : "");
 		log_action(EVENT_RECHARGED, LOG_INFO, "recharged", one->path, moved, reason);
 	} else {
 		log_action(EVENT_NONE, LOG_INFO, "not recharged", one->path, 0, why_not ? why_not : "nothing was there to be moved");
@@ -101,16 +102,33 @@ static void take(struct manager *m, const char *name)
 	json_object_put(o);
 }
 
+/* It is in swap: the sooner the cgroup goes, the less its users ask for first. */
+static void take_out(struct manager *m, const char *name)
+{
+	const struct recharge *one = find(&m->recharges, name);
+
+	if (one && one->held)
+		settle_swapped_out(m, one->id);
+}
+
 static int on_file(sd_event_source *source, const struct inotify_event *event, void *userdata)
 {
-	static const char suffix[] = ".result";
-	size_t len = event->len ? strlen(event->name) : 0, n = strlen(suffix);
+	static const struct {
+		const char *suffix;
+		void (*take)(struct manager *m, const char *name);
+	} kinds[] = { { ".result", take }, { ".out", take_out } };
+	size_t len = event->len ? strlen(event->name) : 0;
 	char name[sizeof(((struct recharge *)0)->name)];
 
 	(void)source;
-	if (len > n && len - n < sizeof(name) && strcmp(event->name + len - n, suffix) == 0) {
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		size_t n = strlen(kinds[i].suffix);
+
+		if (len <= n || len - n >= sizeof(name) || strcmp(event->name + len - n, kinds[i].suffix) != 0)
+			continue;
 		snprintf(name, sizeof(name), "%.*s", (int)(len - n), event->name);
-		take(userdata, name);
+		kinds[i].take(userdata, name);
+		break;
 	}
 	return 0;
 }
@@ -198,6 +216,7 @@ static int ask(struct manager *m, const struct mcr_config *config, const struct 
 		return r;
 	}
 	*kept = *one;
+	kept->owner_user = q.owner_user;
 	kept->path = steal_ptr(path);
 	kept->owner = steal_ptr(owner);
 	m->recharges.n++;

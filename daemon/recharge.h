@@ -22,6 +22,7 @@ struct recharge {
 	char name[64];		/* of the request: "held-123-18ea..." */
 	uint64_t id;
 	bool held;
+	bool owner_user;	/* those who map most pay, and the owner only where that cannot be */
 	char *path, *owner;
 	uint64_t since_ns;
 };

@@ -38,6 +38,9 @@ static void tell_end(struct manager *m, const struct held *h)
 	if (h->state == HELD_REUSED) {
 		m->totals.reused++;
 		log_action(EVENT_NONE, LOG_DEBUG, "let go", h->path, h->charged_bytes, "it is in use again");
+	} else if (h->out) {
+		m->totals.settled++;
+		log_action(EVENT_NONE, LOG_DEBUG, "removed", h->path, h->left_bytes, "what is left is in swap, and goes to the owner now");
 	} else if (h->left_bytes) {
 		m->totals.settled_with_rest++;
 		log_action(EVENT_EXPIRED, LOG_INFO, "removed with a rest", h->path, h->left_bytes,
@@ -190,6 +193,17 @@ void settle_recharged(struct manager *m, uint64_t id)
 		return;
 	h->recharged = true;
 	apply(m, h, HELD_EV_DUE);
+	settle_soon(m);
+}
+
+void settle_swapped_out(struct manager *m, uint64_t id)
+{
+	struct held *h = held_find(&m->held, id);
+
+	if (!h || h->state != HELD_RECHARGING)
+		return;
+	h->recharged = h->out = true;
+	apply(m, h, HELD_EV_OUT);
 	settle_soon(m);
 }
 

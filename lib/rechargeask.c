@@ -130,9 +130,15 @@ int mcr_recharge_asked(int dir_fd, const char *name, struct mcr_recharge_request
 	return 0;
 }
 
+int mcr_recharge_tell_out(int dir_fd, const char *name)
+{
+	return write_json(dir_fd, name, "out", json_object_new_object());
+}
+
 void mcr_recharge_forget(int dir_fd, const char *name)
 {
 	remove_file(dir_fd, name, "request");
+	remove_file(dir_fd, name, "out");
 	remove_file(dir_fd, name, "result");
 }
 
@@ -140,8 +146,10 @@ int mcr_recharge_answer(int dir_fd, const char *name, struct json_object *result
 {
 	int r = write_json(dir_fd, name, "result", result);
 
-	if (r == 0)
+	if (r == 0) {
 		remove_file(dir_fd, name, "request");
+		remove_file(dir_fd, name, "out");
+	}
 	return r;
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What is asked of memcg-recharge, and what it answers: two files in a directory of root's, named after who asks.
+ * What is asked of memcg-recharge, and what it answers: files in a directory of root's, named after who asks.
  *
  *	NAME.request	written first; then the unit memcg-reaper-recharge@NAME.service is started
+ *	NAME.out	appears in between, when what is to be moved is in swap: whoever holds the cgroup removes it now
  *	NAME.result	appears as a whole, and takes the request's place
  *
  * A unit of its own, because what it takes to rewrite other people's memory is more than the daemon has, and because systemd
@@ -37,6 +38,9 @@ int mcr_recharge_ask(int dir_fd, const char *name, const struct mcr_recharge_req
 
 /* 0 and *ret (mcr_recharge_request_done()); -ENOENT: nothing is asked; -EBADMSG: it makes no sense; or errno. */
 int mcr_recharge_asked(int dir_fd, const char *name, struct mcr_recharge_request *ret);
+
+/* Says that it is out, which is no answer yet. 0 or errno of writing. */
+int mcr_recharge_tell_out(int dir_fd, const char *name);
 
 /* Removes what was asked and answered. */
 void mcr_recharge_forget(int dir_fd, const char *name);

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "rechargerun.h"
 
+#include <fcntl.h>
 #include <json-c/json.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "cgroup.h"
+#include "drain.h"
 #include "hierarchy.h"
 #include "holderwalk.h"
 #include "json.h"
@@ -14,8 +16,10 @@
 #include "pins.h"
 #include "reach.h"
 #include "rechargeask.h"
+#include "rechargeswap.h"
 #include "rewrite.h"
 #include "shmobject.h"
+#include "swapmove.h"
 #include "users.h"
 #include "util.h"
 
@@ -23,6 +27,8 @@ struct run {
 	const struct mcr_recharge_opts *o;
 	const struct mcr_recharge_request *q;
 	struct mcr_holderwalk *walk;	/* NULL: BPF is refused */
+	struct mcr_swaprun swap;	/* what goes by swap, all together, in the end */
+	bool dead;			/* the cgroup was removed before we began */
 	int owner_fd;			/* -EBADF: none, or not yet */
 	struct json_object *objects;
 	uint64_t moved_bytes, left_bytes, longest_pause_usec;
@@ -82,22 +88,23 @@ static int rewrite(const struct run *run, int owner_fd, const struct mcr_shmobje
 	return mcr_rewrite(&opts, run->o->log, object, ret);
 }
 
-/*
- * Whoever maps most of it pays, where that can be: mostly it cannot, because the owner's own cgroup would have to be
- * frozen, and a frozen process writes nothing.  Then the other one pays.
- */
-static int rewrite_for_user(const struct run *run, const char *user, const struct mcr_shmobject *object,
-			    struct mcr_rewrite_result *ret)
+/* Whoever maps most of it, if policy says so and they are found, or the owner. A descriptor of its own, or errno. */
+static int open_payer(const struct run *run, const char *user)
 {
-	auto_(closep) int fd = user && *user ? mcr_owner_open_running(run->o->h, user) : -ENOENT;
-	int r;
+	int fd = run->q->owner_user && user && *user ? mcr_owner_open_running(run->o->h, user) : -ENOENT;
 
-	if (fd >= 0) {
-		r = rewrite(run, fd, object, ret);
-		if (r != 1 || ret->refusal != MCR_REFUSED_OWNER_IN_IT)
-			return r;
-	}
-	return rewrite(run, run->owner_fd, object, ret);
+	if (fd < 0)
+		fd = fcntl(run->owner_fd, F_DUPFD_CLOEXEC, 0);
+	return fd < 0 ? -errno : fd;
+}
+
+/* 0, 1 or errno, as mcr_rewrite(). */
+static int rewrite_for_payer(const struct run *run, const char *user, const struct mcr_shmobject *object,
+			     struct mcr_rewrite_result *ret)
+{
+	auto_(closep) int fd = open_payer(run, user);
+
+	return fd < 0 ? fd : rewrite(run, fd, object, ret);
 }
 
 static struct json_object *object_json(const char *kind, const char *name, uint64_t bytes,
@@ -139,22 +146,66 @@ static bool is_managers(const struct mcr_shmobject *object)
 	return stat("/run", &st) == 0 && st.st_dev == object->dev;
 }
 
-static int move(struct run *run, const struct mcr_shmobject *object, const char *kind, const char *name, uint64_t bytes,
+/* What came of one: r is as of mcr_rewrite(). */
+static void note_object(struct run *run, const char *kind, const char *name, uint64_t bytes, int r,
+			const struct mcr_rewrite_result *res)
+{
+	const char *why = result_why(r, res);
+	uint64_t data = bytes ? bytes : res->data_bytes;
+
+	note_why(run, why);
+	run->moved_bytes += res->moved_bytes;
+	run->left_bytes += why && data > res->moved_bytes ? data - res->moved_bytes : 0;
+	if (res->longest_pause_usec > run->longest_pause_usec)
+		run->longest_pause_usec = res->longest_pause_usec;
+	json_object_array_add(run->objects, object_json(kind, name, data, res, why));
+}
+
+/*
+ * A pin that swap can move is taken care of in the end, with all others.  Of a live cgroup only where somebody removes
+ * it for us.  False: it is not, and *refusal, of rewriting, may have become what stands against swap.
+ */
+static bool by_swap(struct run *run, const struct mcr_pin *p, const char *user, enum mcr_refusal *refusal)
+{
+	enum mcr_refusal against = MCR_REFUSED_NOT;
+	int fd, r;
+
+	if (!p || !run->swap.walker || (run->dead && !p->swap_bytes) || (p->bytes && !mcr_swap_helps(*refusal)))
+		return false;
+	if (!run->dead && !run->o->dry_run && !(run->q->only_empty && run->o->out))
+		return false;
+	fd = open_payer(run, user);
+	r = fd < 0 ? fd : mcr_swaprun_room(&run->swap, p, fd, run->dead, &against);
+	if (r == 0)
+		r = mcr_swaprun_add(&run->swap, p, steal_fd(fd), *refusal, &against);
+	close_fd(fd);
+	if (r == 1 && mcr_swap_is_on())
+		*refusal = against;
+	return r == 0;
+}
+
+/*
+ * The owner's own cgroup cannot be frozen, because a frozen process writes nothing: where whoever maps most should pay,
+ * it is swap or the other owner.
+ */
+static int move(struct run *run, const struct mcr_shmobject *object, const struct mcr_pin *p, const char *name,
 		const char *user)
 {
 	struct mcr_rewrite_result res = { .refusal = MCR_REFUSED_MANAGERS };
-	int r = is_managers(object) ? 1 : run->q->owner_user ? rewrite_for_user(run, user, object, &res) : rewrite(run, run->owner_fd, object, &res);
-	const char *why = result_why(r, &res);
-	uint64_t data = bytes ? bytes : res.data_bytes;
+	int r = is_managers(object) ? 1 : rewrite_for_payer(run, user, object, &res);
+	bool in_it = r == 1 && res.refusal == MCR_REFUSED_OWNER_IN_IT;
 
+	if (r == 1 && by_swap(run, p, user, &res.refusal)) {
+		res.refusal = MCR_REFUSED_NOT;
+		if (res.moved_bytes)	/* it was refused later on; the rest is told with what goes by swap */
+			note_object(run, mcr_pin_kind_name(p->kind), name, res.moved_bytes, 0, &res);
+		return 0;
+	}
+	if (in_it && run->q->owner_user)
+		r = rewrite(run, run->owner_fd, object, &res);
 	if (r == -EUCLEAN)
 		return r;
-	note_why(run, why);
-	run->moved_bytes += res.moved_bytes;
-	run->left_bytes += why && data > res.moved_bytes ? data - res.moved_bytes : 0;
-	if (res.longest_pause_usec > run->longest_pause_usec)
-		run->longest_pause_usec = res.longest_pause_usec;
-	json_object_array_add(run->objects, object_json(kind, name, data, &res, why));
+	note_object(run, p ? mcr_pin_kind_name(p->kind) : "file", name, p ? p->bytes : 0, r, &res);
 	return 0;
 }
 
@@ -181,28 +232,57 @@ static bool in_use_again(const struct run *run)
 static int move_pin(struct run *run, const struct mcr_pins *pins, const struct mcr_ledger *ledger, size_t i)
 {
 	const struct mcr_pin *p = &pins->pins[i];
-	const char *kind = mcr_pin_kind_name(p->kind);
+	const char *kind = mcr_pin_kind_name(p->kind), *user = mcr_ledger_main_borrower(ledger, i);
 	struct mcr_shmobject object = MCR_SHMOBJECT_INIT;
 	enum mcr_refusal refusal = MCR_REFUSED_NOT;
-	int r = mcr_reach_open("/proc", p, &object, &refusal);
+	int r;
 
+	/* It is out: nobody needs to wait for anybody. */
+	if (!p->bytes && by_swap(run, p, user, &refusal))
+		return 0;
+	r = mcr_reach_open("/proc", p, &object, &refusal);
+	if (r == 1 && by_swap(run, p, user, &refusal))
+		return 0;
 	if (r == 1)
 		return refuse(run, kind, p->name, p->bytes, refusal, mcr_refusal_sentence(refusal));
 	if (r == -ENOENT)
 		return refuse(run, kind, p->name, p->bytes, MCR_REFUSED_NOT, "there is no way to it from here");
 	if (r < 0)
 		return refuse(run, kind, p->name, p->bytes, MCR_REFUSED_NOT, strerror(-r));
-	r = move(run, &object, kind, p->name, p->bytes, mcr_ledger_main_borrower(ledger, i));
+	r = move(run, &object, p, p->name, user);
 	mcr_shmobject_close(&object);
 	return r;
 }
 
-static int look(uint64_t id, struct mcr_pins **ret)
+static int look(struct run *run, struct mcr_pins **ret)
 {
-	auto_(mcr_pins_walker_freep) struct mcr_pins_walker *w = NULL;
-	int r = mcr_pins_walker_new(&w, NULL);
+	uint64_t id = run->q->cgroup_id;
+	int r = mcr_pins_walker_new(&run->swap.walker, NULL);
 
-	return r < 0 ? r : mcr_pins_walk(w, id, ret);
+	if (r == 0)
+		r = mcr_pins_walk(run->swap.walker, id, ret);
+	if (r == 0)
+		run->dead = (*ret)->dying;
+	return r;
+}
+
+/* All that was left to swap, at once. */
+static void move_by_swap(struct run *run)
+{
+	if (!run->o->dry_run)
+		mcr_swaprun_go(&run->swap);
+	for (size_t i = 0; i < run->swap.n; i++) {
+		const struct mcr_swap_object *o = &run->swap.objects[i];
+		struct mcr_rewrite_result res = {
+			.strategy = run->dead ? MCR_REWRITE_SWAP_IN : MCR_REWRITE_SWAP, .moved_bytes = o->moved_bytes,
+			.refusal = o->refusal,
+		};
+
+		/* What a zombie has in memory is left because of what stands against rewriting it. */
+		if (run->dead && o->refusal == MCR_REFUSED_STAYS && o->because)
+			res.refusal = o->because;
+		note_object(run, o->kind, o->name, o->bytes, o->error, &res);
+	}
 }
 
 static int move_memcg(struct run *run)
@@ -210,7 +290,7 @@ static int move_memcg(struct run *run)
 	auto_(mcr_pins_freep) struct mcr_pins *pins = NULL;
 	auto_(mcr_users_freep) struct mcr_users *users = NULL;
 	auto_(mcr_ledger_freep) struct mcr_ledger *ledger = NULL;
-	int r = look(run->q->cgroup_id, &pins);
+	int r = look(run, &pins);
 
 	if (r == 0)
 		r = mcr_users_find("/proc", pins, &users);
@@ -229,6 +309,8 @@ static int move_memcg(struct run *run)
 		note_why(run, "the cgroup is gone, and nothing holds it");
 		r = 0;
 	}
+	if (r == 0)
+		move_by_swap(run);
 	return r;
 }
 
@@ -242,7 +324,7 @@ static int move_file(struct run *run)
 		return refuse(run, "file", run->q->path, 0, refusal, mcr_refusal_sentence(refusal));
 	if (r < 0)
 		return refuse(run, "file", run->q->path, 0, MCR_REFUSED_NOT, strerror(-r));
-	r = move(run, &object, "file", run->q->path, 0, NULL);
+	r = move(run, &object, NULL, run->q->path, NULL);
 	mcr_shmobject_close(&object);
 	return r;
 }
@@ -258,13 +340,21 @@ static struct json_object *answer(struct run *run)
 	add_u64(o, "left_bytes", run->left_bytes);
 	add_u64(o, "longest_pause_usec", run->longest_pause_usec);
 	add_str(o, "why_not", run->why_not);
+	if (run->swap.n && !run->o->dry_run) {
+		add_u64(o, "swapped_out_bytes", run->swap.out_bytes);
+		if (run->swap.left_entries != UINT64_MAX)
+			add_u64(o, "swap_entries_left", run->swap.left_entries);
+	}
 	json_object_object_add(o, "objects", steal_ptr(run->objects));
 	return o;
 }
 
 int mcr_recharge_run(const struct mcr_recharge_opts *o, const struct mcr_recharge_request *q, struct json_object **ret)
 {
-	struct run run = { .o = o, .q = q, .objects = json_object_new_array() };
+	struct run run = {
+		.o = o, .q = q, .objects = json_object_new_array(),
+		.swap = { .h = o->h, .cgroup_id = q->cgroup_id, .out = o->out, .userdata = o->userdata },
+	};
 	auto_(closep) int fd = run.owner_fd = open_owner(&run, q->owner);
 	int r = 0;
 
@@ -277,6 +367,8 @@ int mcr_recharge_run(const struct mcr_recharge_opts *o, const struct mcr_recharg
 	if (r == 0)
 		*ret = answer(&run);
 	json_object_put(run.objects);
+	mcr_swaprun_done(&run.swap);
+	mcr_pins_walker_free(run.swap.walker);
 	mcr_holderwalk_free(run.walk);
 	return r;
 }

@@ -20,6 +20,12 @@ struct mcr_recharge_opts {
 	/* rewrite.h: descriptors that must outlive the caller. */
 	int (*keep)(int fd, const char *name, void *userdata);
 	void (*drop)(const char *name, void *userdata);
+	/*
+	 * Called when what cannot be rewritten is in swap: whoever holds the cgroup is to remove it now (rechargeswap.h).
+	 * NULL: nobody would. 0 or errno.
+	 */
+	int (*out)(void *userdata);
+	void *userdata;			/* of out */
 };
 
 /*

@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -142,10 +143,17 @@ static int answer_failure(const struct context *c, const char *why)
 	return EXIT_FAILED;
 }
 
-static int serve(const struct context *c)
+static int tell_out(void *userdata)
+{
+	const struct context *c = userdata;
+
+	return mcr_recharge_tell_out(c->dir_fd, c->name);
+}
+
+static int serve(struct context *c)
 {
 	auto_(mcr_chunklog_freep) struct mcr_chunklog *log = NULL;
-	struct mcr_recharge_opts opts = { .h = c->h, .keep = keep_fd, .drop = drop_fd };
+	struct mcr_recharge_opts opts = { .h = c->h, .keep = keep_fd, .drop = drop_fd, .out = tell_out, .userdata = c };
 	struct mcr_recharge_request q;
 	struct json_object *result = NULL;
 	int r = mcr_recharge_asked(c->dir_fd, c->name, &q);
@@ -224,6 +232,17 @@ static int run(struct context *c)
 	return serve(c);
 }
 
+/* What goes by swap is kept open until its cgroup is removed, each object by a descriptor or two. */
+static void raise_files(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return;
+	files.rlim_cur = files.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &files);
+}
+
 int main(int argc, char **argv)
 {
 	auto_(mcr_hierarchy_freep) struct mcr_hierarchy *h = NULL;
@@ -237,6 +256,7 @@ int main(int argc, char **argv)
 		return EXIT_SENSELESS;
 	}
 	signal(SIGIO, SIG_IGN);		/* of a lease: we look by ourselves */
+	raise_files();
 	/* With something to be put right, trying again is all there is. */
 	failed = getenv("LISTEN_FDS") ? EXIT_AGAIN : EXIT_FAILED;
 	if (mcr_hierarchy_find(&h, &why) < 0) {

@@ -24,6 +24,7 @@ static const struct {
 	{ HELD_DRAINING, HELD_EV_LEFT, HELD_PAUSED },
 	{ HELD_DRAINING, HELD_EV_STUCK, HELD_SETTLED },
 	{ HELD_DRAINING, HELD_EV_RECHARGE, HELD_RECHARGING },
+	{ HELD_RECHARGING, HELD_EV_OUT, HELD_SETTLED },
 	{ HELD_RECHARGING, HELD_EV_DUE, HELD_HELD },
 	{ HELD_RECHARGING, HELD_EV_LIMIT, HELD_SETTLED },
 	{ HELD_RECHARGING, HELD_EV_POPULATED, HELD_REUSED },
@@ -100,13 +101,13 @@ START_TEST(what_is_refused_anew_begins_anew)
 	h->due_ns = 1500;
 	h->freed_bytes = h->left_bytes = 5;
 	h->tries = 2;
-	h->looked = h->wants_sync = h->expired = true;
+	h->looked = h->wants_sync = h->out = h->expired = true;
 	held_again(h, 2000);
 	ck_assert_uint_eq(h->state, HELD_HELD);
 	ck_assert_uint_eq(h->since_ns, 2000);
 	ck_assert_uint_eq(held_next_due(&t), 2050);
 	ck_assert_uint_eq(h->tries + h->freed_bytes + h->left_bytes, 0);
-	ck_assert(!h->looked && !h->wants_sync && !h->expired);
+	ck_assert(!h->looked && !h->wants_sync && !h->out && !h->expired);
 	ck_assert_uint_eq(h->id, 7);
 	ck_assert_str_eq(h->path, "/a");
 	held_table_clear(&t);

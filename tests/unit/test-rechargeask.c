@@ -70,6 +70,26 @@ START_TEST(an_answer_takes_the_place_of_the_request)
 }
 END_TEST
 
+START_TEST(being_out_is_no_answer_and_goes_with_it)
+{
+	const struct mcr_recharge_request asked = { .path = (char *)"/f", .owner = (char *)"o", .pause_max_usec = 1 };
+	struct json_object *got = NULL;
+
+	open_dir();
+	ck_assert_int_eq(mcr_recharge_ask(fd, "held-1", &asked), 0);
+	ck_assert_int_eq(mcr_recharge_tell_out(fd, "held-1"), 0);
+	ck_assert_int_eq(faccessat(fd, "held-1.out", F_OK, 0), 0);
+	ck_assert_int_eq(faccessat(fd, "held-1.request", F_OK, 0), 0);	/* for whoever comes after one who is killed */
+	ck_assert_int_eq(mcr_recharge_answered(fd, "held-1", &got), -ENOENT);
+	ck_assert_int_eq(mcr_recharge_answer(fd, "held-1", json_object_new_object()), 0);
+	ck_assert_int_eq(faccessat(fd, "held-1.out", F_OK, 0), -1);
+	ck_assert_int_eq(mcr_recharge_ask(fd, "held-1", &asked), 0);
+	ck_assert_int_eq(mcr_recharge_tell_out(fd, "held-1"), 0);
+	mcr_recharge_forget(fd, "held-1");
+	drop_dir();
+}
+END_TEST
+
 START_TEST(names_are_no_paths)
 {
 	const struct mcr_recharge_request asked = { .path = (char *)"/f", .owner = (char *)"o", .pause_max_usec = 1 };
@@ -114,5 +134,5 @@ START_TEST(what_makes_no_sense_is_refused)
 }
 END_TEST
 
-TEST_MAIN("rechargeask", what_is_asked_is_read_back, an_answer_takes_the_place_of_the_request, names_are_no_paths,
-	  what_makes_no_sense_is_refused)
+TEST_MAIN("rechargeask", what_is_asked_is_read_back, an_answer_takes_the_place_of_the_request,
+	  being_out_is_no_answer_and_goes_with_it, names_are_no_paths, what_makes_no_sense_is_refused)
