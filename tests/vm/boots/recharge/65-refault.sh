@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
 # Page cache that a read and b has mapped, when a goes: the owner pays for it in the end, and b reads nothing from disk.
-# timeout: 500
+# timeout: 900
 . /opt/mcr-tests/lib.sh
 . /opt/mcr-tests/reaper.sh
 . /opt/mcr-tests/refault.sh

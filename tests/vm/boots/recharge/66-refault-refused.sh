@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
 # Page cache that is not refaulted, each by its name; where nothing may be read back, nothing is evicted.
-# timeout: 500
+# timeout: 900
 . /opt/mcr-tests/lib.sh
 . /opt/mcr-tests/reaper.sh
 . /opt/mcr-tests/refault.sh

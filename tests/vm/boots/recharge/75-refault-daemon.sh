@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
 # What people have of it: a service goes, and what another has mapped of its page cache is neither lost nor a zombie's.
-# timeout: 500
+# timeout: 900
 . /opt/mcr-tests/lib.sh
 . /opt/mcr-tests/reaper.sh
 . /opt/mcr-tests/refault.sh

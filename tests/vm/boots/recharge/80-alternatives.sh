@@ -23,7 +23,7 @@ runs() { systemd-run -q --wait --slice=alt.slice --unit="$1" dd if=/dev/zero of=
 mess() {
 	echo 1 >/proc/sys/vm/drop_caches
 	systemd-run -q --slice=alt.slice --unit=bystander sh -c 'cat /var/tmp/bystander >/dev/null; exec sleep 10000'
-	wait_for 20 eval '(($(bystander_bytes) >= 48 << 20))'
+	wait_for 60 eval '(($(bystander_bytes) >= 48 << 20))'
 	for ((i = 0; i < count; i++)); do
 		runs "tmpfs$i" "/dev/shm/alt$i"
 		runs "disk$i" "/var/tmp/alt$i"
@@ -32,10 +32,10 @@ mess() {
 	sync /var/tmp/altshared
 	dd of=/var/tmp/altshared oflag=nocache conv=notrunc count=0 status=none
 	systemd-run -q --slice=alt.slice --unit=first sh -c 'cat /var/tmp/altshared >/dev/null; exec sleep 10000'
-	wait_for 20 eval '(($(stat_of $slice/first.service file) >= 8 << 20))'
+	wait_for 60 eval '(($(stat_of $slice/first.service file) >= 8 << 20))'
 	systemd-run -q --slice=alt.slice --unit=user sleep 10000
 	/opt/mcr-tests/mcr-map $slice/user.service /var/tmp/altshared >/run/alt.user &
-	wait_for 20 grep -q ^ready /run/alt.user
+	wait_for 60 grep -q ^ready /run/alt.user
 	systemctl stop first
 }
 in_memory() { fincore -b -n -o RES /var/tmp/altshared | tr -d ' '; }
