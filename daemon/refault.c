@@ -12,6 +12,7 @@
 #include "reap.h"
 #include "util.h"
 
+/* To be looked at, and to be asked for. */
 #define WAIT_NSEC (120 * MCR_NSEC_PER_SEC)
 
 bool refault_held_wants(const struct mcr_charge *c)
@@ -41,18 +42,21 @@ static bool is_candidate(struct manager *m, struct known *k, const struct mcr_zo
 static bool must_wait(struct manager *m, struct known *k, const struct mcr_zombie *z)
 {
 	uint64_t now = mcr_now_ns();
+	bool in_time;
 
 	if (!is_candidate(m, k, z))
 		return false;
 	if (!k->waits_since_ns)
 		k->waits_since_ns = now;
-	if (now - k->waits_since_ns > WAIT_NSEC)
-		return false;
+	in_time = now - k->waits_since_ns <= WAIT_NSEC;
 	if (!k->wanted_known) {
-		k->wants_look = true;
-		return true;
+		k->wants_look = in_time;
+		return in_time;
 	}
-	return k->wanted_bytes >= REFAULT_MIN_BYTES && recharge_wanted(m, k, z);
+	if (k->wanted_bytes < REFAULT_MIN_BYTES)
+		return false;
+	/* Once it is asked for, until the answer is there: it may stand behind others, who take their time. */
+	return recharge_wanted(m, k, z) || (in_time && m->recharges.n == RECHARGES_MAX);
 }
 
 static int by_number(const void *a, const void *b)

@@ -60,8 +60,10 @@ static enum mcr_refusal check(int fd, const struct mcr_wanted_file *f)
 	if (statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_INO, &x) < 0)
 		return MCR_REFUSED_CHANGED;
 	dev = makedev(x.stx_dev_major, x.stx_dev_minor);
-	if (x.stx_ino != f->ino || (dev != f->dev && dev != f->stat_dev) || !S_ISREG(x.stx_mode))
-		return MCR_REFUSED_CHANGED;	/* another is mapped there by now; or it is mapped through overlayfs */
+	if (dev != f->dev && dev != f->stat_dev)
+		return MCR_REFUSED_FILE_SYSTEM;	/* mapped through another, which is overlayfs */
+	if (x.stx_ino != f->ino || !S_ISREG(x.stx_mode))
+		return MCR_REFUSED_CHANGED;	/* another is mapped there by now */
 	return x.stx_attributes & STATX_ATTR_DAX ? MCR_REFUSED_DAX : MCR_REFUSED_NOT;
 }
 

@@ -13,7 +13,7 @@ refault_setup() {
 	swapoff -a
 	systemctl start refault.slice
 	# Without a unit in it that lives on, systemd switches the memory controller off in the slice.
-	systemd-run -q --slice=refault.slice --unit=keeper sleep infinity
+	systemctl -q is-active keeper || systemd-run -q --slice=refault.slice --unit=keeper sleep infinity
 	mkdir -p $top/{b,c,bystander}
 	echo +memory >$top/cgroup.subtree_control
 	new_file /var/tmp/bystander 16

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
 # What people have of it: a service goes, and what another has mapped of its page cache is neither lost nor a zombie's.
-# timeout: 500
+# timeout: 900
 . /opt/mcr-tests/lib.sh
 . /opt/mcr-tests/reaper.sh
 . /opt/mcr-tests/refault.sh
@@ -77,6 +77,7 @@ stops b
 
 # It does not ask for what it needs itself, again and again.
 sleep 8
+journalctl -o cat --no-pager -u memcg-reaperd -u 'memcg-reaper-recharge@*' | grep -v '^found\|^reclaimed' | tail -n 60
 asked=$(journalctl -o cat --no-pager _PID=1 | grep -c 'Started memcg-reaper-recharge@' || true)
 figure "times memcg-recharge was started" "$asked" runs
 check_le "memcg-recharge was started for these alone" "$asked" 6
