@@ -186,8 +186,11 @@ static int move_pin(struct run *run, const struct mcr_pins *pins, const struct m
 	const char *kind = mcr_pin_kind_name(p->kind);
 	struct mcr_shmobject object = MCR_SHMOBJECT_INIT;
 	enum mcr_refusal refusal = MCR_REFUSED_NOT;
-	int r = mcr_reach_open("/proc", p, &object, &refusal);
+	int r;
 
+	if (run->o->step)
+		run->o->step();
+	r = mcr_reach_open("/proc", p, &object, &refusal);
 	if (r == 1)
 		return refuse(run, kind, p->name, p->bytes, refusal, mcr_refusal_sentence(refusal));
 	if (r == -ENOENT)

@@ -20,6 +20,7 @@ struct mcr_recharge_opts {
 	/* rewrite.h: descriptors that must outlive the caller. */
 	int (*keep)(int fd, const char *name, void *userdata);
 	void (*drop)(const char *name, void *userdata);
+	void (*step)(void);		/* called before each object is looked at; may be NULL */
 };
 
 /*
