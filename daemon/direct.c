@@ -22,6 +22,9 @@
 #define SILENT_NSEC (10 * MCR_NSEC_PER_SEC)
 #define OVERDUE_NSEC (16 * 60 * MCR_NSEC_PER_SEC)
 
+/* Messages of a handshake, and one call. */
+#define WAKES_MAX 8
+
 struct peer {
 	struct peer *next;
 	struct manager *m;
@@ -30,10 +33,15 @@ struct peer {
 	char *cgroup;		/* when it came; "" when unknown */
 	uint64_t since_ns;
 	bool called;
+	bool waking, over;	/* being looked at, and ended meanwhile: freed afterwards */
 };
 
 static void end(struct peer *p)
 {
+	if (p->waking) {
+		p->over = true;
+		return;
+	}
 	for (struct peer **at = &p->m->direct.peers; *at; at = &(*at)->next) {
 		if (*at == p) {
 			*at = p->next;
@@ -164,12 +172,31 @@ const char *direct_sender(const struct manager *m, const sd_bus *bus, uid_t *ret
 	return NULL;
 }
 
+/*
+ * A call that came in one piece with the end of the handshake lies in sd-bus's buffer: no descriptor tells of it.  libdbus and
+ * GDBus send so; sd-bus itself waits for the handshake's answer first.
+ */
+static void wake(struct peer *p)
+{
+	for (int i = 0; i < WAKES_MAX && !p->called && sd_bus_process(p->bus, NULL) > 0; i++)
+		;
+}
+
 void direct_expire(struct manager *m)
 {
 	uint64_t now = mcr_now_ns();
 
 	for (struct peer *p = m->direct.peers, *next; p; p = next) {
 		next = p->next;
+		if (!p->called) {
+			p->waking = true;
+			wake(p);
+			p->waking = false;
+			if (p->over) {
+				end(p);
+				continue;
+			}
+		}
 		if (now - p->since_ns > (p->called ? OVERDUE_NSEC : SILENT_NSEC))
 			end(p);
 	}

@@ -36,6 +36,16 @@ struct run {
 	const char *why_not;		/* the first reason against one of them; static */
 };
 
+/* Seconds for looking at an object and all processes; and for evicting, for swap, and reading back. */
+#define LOOK_SEC 60
+#define REST_SEC 300
+
+static void step(const struct run *run, unsigned int sec)
+{
+	if (run->o->step)
+		run->o->step(sec);
+}
+
 static void note_why(struct run *run, const char *why)
 {
 	if (!run->why_not)
@@ -240,6 +250,7 @@ static int move_pin(struct run *run, const struct mcr_pins *pins, const struct m
 	enum mcr_refusal refusal = MCR_REFUSED_NOT;
 	int r;
 
+	step(run, LOOK_SEC);
 	/* It is out: nobody needs to wait for anybody. */
 	if (!p->bytes && by_swap(run, p, user, &refusal))
 		return 0;
@@ -323,12 +334,14 @@ static int move_memcg(struct run *run)
 		}
 		r = move_pin(run, pins, ledger, i);
 	}
+	step(run, REST_SEC);
 	if (r == 0 && !in_use_again(run))
 		r = refault(run);
 	if (r == -ESTALE) {	/* the last reference has gone meanwhile */
 		note_why(run, "the cgroup is gone, and nothing holds it");
 		r = 0;
 	}
+	step(run, REST_SEC);
 	if (r == 0)
 		move_by_swap(run);
 	return r;

@@ -28,6 +28,11 @@ struct mcr_recharge_opts {
 	 */
 	int (*out)(void *userdata);
 	void *userdata;			/* of out */
+	/*
+	 * Called before each object and each way is begun, with the seconds after which something hangs that should not; may be
+	 * NULL.
+	 */
+	void (*step)(unsigned int sec);
 };
 
 /*

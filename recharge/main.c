@@ -37,6 +37,9 @@
 /* One part of an object at a time; large enough for a huge page and some. */
 #define JOURNAL_BYTES (4ULL << 20)
 
+/* Looking for what is meant, and for who has one object. */
+#define LOOK_SEC 60
+
 enum { EXIT_OK, EXIT_FAILED, EXIT_SENSELESS, EXIT_AGAIN };
 
 /* Why a request is not served. */
@@ -77,6 +80,27 @@ static int repair_own(struct repair *c)
 
 /* ---- Serving ---- */
 
+/*
+ * /proc of a process whose address space is locked answers nobody, and we hold the lock that others wait for.  The signal kills us, also
+ * in the kernel; ExecStopPost= answers.  While something is moved the mover is looked after, and there is no clock.
+ */
+static void start_clock(unsigned int sec)
+{
+	alarm(sec);
+}
+
+static int keep_and_move(int fd, const char *name, void *userdata)
+{
+	alarm(0);
+	return keep_fd(fd, name, userdata);
+}
+
+static void drop_and_look(const char *name, void *userdata)
+{
+	drop_fd(name, userdata);
+	start_clock(LOOK_SEC);
+}
+
 static int new_journal(struct mcr_chunklog **ret)
 {
 	auto_(mcr_chunklog_freep) struct mcr_chunklog *log = NULL;
@@ -113,8 +137,8 @@ static int serve(struct repair *c)
 {
 	auto_(mcr_chunklog_freep) struct mcr_chunklog *log = NULL;
 	struct mcr_recharge_opts opts = {
-		.h = c->h, .keep = keep_fd, .drop = drop_fd, .out = tell_out, .userdata = c,
-		.journal_dir_fd = c->run_fd, .proc_fd = c->proc_fd,
+		.h = c->h, .keep = keep_and_move, .drop = drop_and_look, .out = tell_out, .userdata = c,
+		.step = start_clock, .journal_dir_fd = c->run_fd, .proc_fd = c->proc_fd,
 	};
 	struct mcr_recharge_request q;
 	struct json_object *result = NULL;
@@ -135,7 +159,9 @@ static int serve(struct repair *c)
 	}
 	opts.log = log;
 	opts.dry_run = q.dry_run;
+	start_clock(LOOK_SEC);
 	r = mcr_recharge_run(&opts, &q, &result);
+	alarm(0);
 	if (r == 0)
 		add_u64(result, "repaired", c->repaired + q.repaired);
 	mcr_recharge_request_done(&q);
@@ -183,6 +209,8 @@ static int repair_after_stop(struct repair *c)
 		q.repaired += c->repaired;
 		if (c->given_up)
 			answer_failure(c, NOT_PUT_RIGHT);
+		else if (status && strcmp(status, "ALRM") == 0)
+			answer_failure(c, "looking at processes took too long: one of them hangs");
 		else if (result && strcmp(result, "success") == 0)	/* stopped: nobody serves it any more */
 			answer_failure(c, "it was stopped; what was under way was put right");
 		else if (c->repaired)

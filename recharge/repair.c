@@ -136,7 +136,7 @@ static int try_for_long(const struct repair *c, struct mcr_chunklog *log, int ow
 		waited = mcr_now_ns() - begun;
 		if (waited >= (may_come_right(r) && !c->briefly ? PATIENCE_NSEC : HOPELESS_NSEC))
 			break;
-		if (!told && waited >= HOPELESS_NSEC / 2)
+		if (!told && r != -EBUSY && waited >= HOPELESS_NSEC / 2)	/* a busy one is somebody's at work, mostly */
 			complain("<4>cannot put right what was interrupted yet, its users are frozen: %s; trying again\n", why(r));
 		told |= waited >= HOPELESS_NSEC / 2;
 		usleep(PAUSE_USEC);

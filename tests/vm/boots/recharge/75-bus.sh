@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
 # Recharge() of org.memcgreaper1: who may, what can be named, what is answered, floods and nonsense; what status and properties count.
-# timeout: 500
+# timeout: 900
 . /opt/mcr-tests/lib.sh
 . /opt/mcr-tests/reaper.sh
 
-readonly slice=/sys/fs/cgroup/system.slice
 readonly where=(org.memcgreaper1 /org/memcgreaper1 org.memcgreaper1.Manager)
 
 call() { busctl --system --timeout=120 call "${where[@]}" "$@"; }
@@ -177,9 +176,10 @@ dd if=/dev/urandom of=/dev/shm/large bs=1M count=32 status=none
 pid=$(systemctl show -P MainPID memcg-reaperd)
 moved=$(property RechargedBytes)
 memcg-reaper recharge --to=shared.slice /dev/shm/large >/dev/null 2>&1 &
-sleep 0.5
-kill -KILL $!
-check "what was asked for is moved all the same" wait_for 60 eval '(($(property RechargedBytes) >= moved + (32 << 20)))'
+caller=$!
+check "it is under way" wait_for 60 eval '(($(requests) >= 1))'
+kill -KILL $caller
+check "what was asked for is moved all the same" wait_for 120 eval '(($(property RechargedBytes) >= moved + (32 << 20)))'
 check_eq "the daemon is the same" "$(systemctl show -P MainPID memcg-reaperd)" "$pid"
 check_eq "and no unit failed" "$(systemctl list-units --failed --no-legend 'memcg-*' | wc -l)" 0
 rm -f /dev/shm/{mine,named,live,dry,tool,large} /etc/memcg-reaper/reaper.conf /etc/polkit-1/rules.d/50-test.rules

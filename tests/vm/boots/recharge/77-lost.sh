@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # What can never be put right: systemd has the journal and not the object.  Nobody stays frozen, the content is kept in a file, everybody
 # is told, and a person can write it back.
-# timeout: 600
+# timeout: 1200
 . /opt/mcr-tests/lib.sh
 . /opt/mcr-tests/reaper.sh
 
