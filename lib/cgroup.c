@@ -147,6 +147,7 @@ int mcr_cgroup_charge(int fd, struct mcr_charge *ret)
 	if (mcr_keyed_u64(stat, "file", &c.file_bytes) < 0 || mcr_keyed_u64(stat, "anon", &c.anon_bytes) < 0)
 		return -EINVAL;
 	mcr_keyed_u64(stat, "shmem", &c.shmem_bytes);
+	mcr_keyed_u64(stat, "swapcached", &c.swapcache_bytes);
 	mcr_keyed_u64(stat, "file_dirty", &c.dirty_bytes);
 	mcr_keyed_u64(stat, "file_writeback", &writeback);
 	c.dirty_bytes += writeback;
