@@ -396,7 +396,7 @@ static void forget_answers(int dir_fd)
 
 	while (dir && (e = readdir(dir)))
 		if ((strncmp(e->d_name, "held-", 5) == 0 || strncmp(e->d_name, "zombie-", 7) == 0 ||
-		     strncmp(e->d_name, "bus-", 4) == 0) && strstr(e->d_name, ".result"))
+		     strncmp(e->d_name, "bus-", 4) == 0) && (strstr(e->d_name, ".result") || strstr(e->d_name, ".out")))
 			unlinkat(dir_fd, e->d_name, 0);
 	if (dir)
 		closedir(dir);

@@ -148,6 +148,7 @@ int mcr_cgroup_charge(int fd, struct mcr_charge *ret)
 		return -EINVAL;
 	mcr_keyed_u64(stat, "shmem", &c.shmem_bytes);
 	mcr_keyed_u64(stat, "file_mapped", &c.mapped_bytes);
+	mcr_keyed_u64(stat, "swapcached", &c.swapcache_bytes);
 	mcr_keyed_u64(stat, "file_dirty", &c.dirty_bytes);
 	mcr_keyed_u64(stat, "file_writeback", &writeback);
 	c.dirty_bytes += writeback;

@@ -57,6 +57,7 @@ struct mcr_charge {
 	uint64_t dirty_bytes;		/* dirty or under writeback */
 	uint64_t mapped_bytes;		/* of files and shared memory, in page tables of any process */
 	uint64_t swap_bytes;
+	uint64_t swapcache_bytes;	/* in memory and in swap, on their way; in file_bytes they are not */
 };
 /* 0, -ENODEV when it was removed, or another errno. */
 int mcr_cgroup_charge(int fd, struct mcr_charge *ret);

@@ -224,6 +224,7 @@ static int push_out(struct mcr_swaprun *s, int fd)
 	int r = mcr_swap_out(fd, 0, &res);
 
 	s->out_bytes = res.out_bytes;
+	s->stay_bytes = res.left_bytes;
 	if (r == -ENODEV)	/* its time was over, and what is out is to be moved all the same */
 		r = 0;
 	if (r == 0)
@@ -320,6 +321,10 @@ int mcr_swaprun_go(struct mcr_swaprun *s)
 		if (s->objects[i].n_ranges)
 			cpu = bring_in(&s->objects[i], cpu);
 		else if (s->objects[i].stays_bytes)
+			s->objects[i].refusal = MCR_REFUSED_STAYS;
+	/* Part of it may have been under way to swap, where no object is told. */
+	for (size_t i = 0; r == 0 && s->stay_bytes && i < s->n; i++)
+		if (s->objects[i].refusal == MCR_REFUSED_USERS_FIRST)
 			s->objects[i].refusal = MCR_REFUSED_STAYS;
 	if (r == 0)
 		flush(s, cpu);

@@ -51,7 +51,7 @@ struct mcr_swaprun {
 
 	struct mcr_swap_object *objects;
 	size_t n;
-	uint64_t out_bytes;
+	uint64_t out_bytes, stay_bytes;	/* of the cgroup: out, and in memory all the same */
 	uint64_t left_entries;		/* that CPUs keep all the same; UINT64_MAX: nobody can tell */
 	unsigned int cpus_flushed;
 };

@@ -19,7 +19,7 @@
 #define RESERVE_PART 4			/* of all swap: what is borrowed here for a moment others may need for good */
 #define OUT_STEP_BYTES (8ULL << 20)
 #define OUT_MAX_USEC (20 * MCR_USEC_PER_SEC)
-#define OUT_TURNS 6			/* without progress; pages that are under way to the device count as left */
+#define OUT_TURNS 6			/* without progress, and nothing is under way to the device any more */
 #define OUT_REST_USEC 10000
 #define IN_STEP_BYTES (256ULL << 10)
 #define IN_ROOM_BYTES (1ULL << 20)	/* left to the owner: the kernel charges ahead, and reads neighbours */
@@ -120,11 +120,11 @@ bool mcr_swap_is_quiet(uint64_t bytes)
 struct out {
 	int fd;
 	bool swappiness_key;
-	uint64_t swap_before, left, end_ns;
+	uint64_t swap_before, left, under_way, end_ns;
 	struct mcr_swap_out_result res;
 };
 
-/* What is left in memory. "file" has shared memory, and what the swap cache keeps of it, as well. */
+/* What is left in memory: files, shared memory, and what the swap cache keeps of it. */
 static int look(struct out *o)
 {
 	struct mcr_charge c;
@@ -132,7 +132,8 @@ static int look(struct out *o)
 
 	if (r < 0)
 		return r;
-	o->left = o->res.left_bytes = c.file_bytes;
+	o->left = o->res.left_bytes = c.file_bytes + c.swapcache_bytes;
+	o->under_way = c.dirty_bytes;
 	o->res.out_bytes = c.swap_bytes > o->swap_before ? c.swap_bytes - o->swap_before : 0;
 	/* Of a process that lives elsewhere: it would go out at its cost, and the cgroup would stay all the same. */
 	if (c.anon_bytes)
@@ -171,12 +172,13 @@ static int out_step(struct out *o, unsigned int *idle)
 		r = look(o);
 	if (r < 0)
 		return r;
-	if (o->left < before) {
-		*idle = 0;
-	} else {
-		++*idle;
+	/*
+	 * A page that is being written out keeps its charge, and would come back with it: its cgroup must not go before.  The next
+	 * reclaim lets go of it.
+	 */
+	*idle = o->left < before || o->under_way ? 0 : *idle + 1;
+	if (o->left >= before)
 		usleep(OUT_REST_USEC);
-	}
 	return o->res.refusal || *idle >= OUT_TURNS || mcr_now_ns() > o->end_ns;
 }
 
