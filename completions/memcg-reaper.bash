@@ -57,6 +57,7 @@ __memcg_reaper_options() {
 	explain) echo --json --all --live --help ;;
 	reap)	echo --json --dry-run --help ;;
 	recharge) echo --json --dry-run --to= --help ;;
+	owners)	echo --json --by-borrower --sample --help ;;
 	drain)	echo --json --unit= --wait= --strict --help ;;
 	*)	echo --json --help ;;
 	esac

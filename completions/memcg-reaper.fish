@@ -56,6 +56,8 @@ complete -c memcg-reaper -n '__fish_seen_subcommand_from drain' -l unit -x -a '(
 complete -c memcg-reaper -n '__fish_seen_subcommand_from drain' -l wait -x -d 'Go on for so many seconds'
 complete -c memcg-reaper -n '__fish_seen_subcommand_from drain' -l strict -d 'Fail if something is left'
 
+complete -c memcg-reaper -n '__fish_seen_subcommand_from owners' -l by-borrower -d 'What each cgroup borrows'
+complete -c memcg-reaper -n '__fish_seen_subcommand_from owners' -l sample -d 'Take down who borrows what'
 complete -c memcg-reaper -n '__fish_seen_subcommand_from recharge' -F -a '(__memcg_reaper_zombies)'
 complete -c memcg-reaper -n '__fish_seen_subcommand_from recharge' -s n -l dry-run -d 'Only say what would be done'
 complete -c memcg-reaper -n '__fish_seen_subcommand_from recharge' -l to -x -a '(__memcg_reaper_cgroups)' -d 'Who is to pay'

@@ -104,7 +104,9 @@ _memcg-reaper() {
 			'--to=[who is to pay]:cgroup:_memcg-reaper_cgroups' \
 			'1:zombie, file or cgroup:_files' ;;
 	policy)	_memcg-reaper_policy $common ;;
-	status | list | owners | doctor)
+	owners)	_arguments $common '(--sample)--by-borrower[what each cgroup borrows]' \
+			'(--by-borrower)--sample=-[take down who borrows what]::interval' ;;
+	status | list | doctor)
 		_arguments $common ;;
 	esac
 }

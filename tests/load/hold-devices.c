@@ -53,14 +53,16 @@ void hold_kvm(void *at, size_t len)
 /* A thread of the kernel reads and writes what is in its table. */
 void hold_vhost(void *at, size_t len)
 {
-	struct {
-		struct vhost_memory head;
-		struct vhost_memory_region region;
-	} table = { { .nregions = 1 }, { .memory_size = len, .userspace_addr = (uintptr_t)at } };
+	struct vhost_memory *table = calloc(1, sizeof(*table) + sizeof(*table->regions));
 	int fd = open("/dev/vhost-net", O_RDWR | O_CLOEXEC);
 
-	if (fd < 0 || ioctl(fd, VHOST_SET_OWNER) < 0 || ioctl(fd, VHOST_SET_MEM_TABLE, &table) < 0)
+	if (!table)
+		die("calloc");
+	table->nregions = 1;
+	table->regions[0] = (struct vhost_memory_region){ .memory_size = len, .userspace_addr = (uintptr_t)at };
+	if (fd < 0 || ioctl(fd, VHOST_SET_OWNER) < 0 || ioctl(fd, VHOST_SET_MEM_TABLE, table) < 0)
 		die("/dev/vhost-net");
+	free(table);
 }
 
 /* Without a device there is nothing to map for it. */
