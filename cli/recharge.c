@@ -19,6 +19,7 @@
 #include "hierarchy.h"
 #include "owner.h"
 #include "policy.h"
+#include "reap.h"
 #include "rechargeask.h"
 #include "rechargerun.h"
 #include "util.h"
@@ -37,23 +38,23 @@ struct asked {
 
 struct targets {
 	struct mcr_recharge_request at[TARGETS_MAX];
-	bool dead[TARGETS_MAX];
+	char *anchor[TARGETS_MAX];	/* of a zombie; NULL: it lives, or is a file */
 	size_t n;
 };
 
 /* ---- What is meant ---- */
 
-static int add_target(struct targets *t, uint64_t id, const char *path, bool dead)
+static int add_target(struct targets *t, uint64_t id, const char *path, const char *anchor)
 {
 	struct mcr_recharge_request *q = &t->at[t->n];
 
 	if (t->n == TARGETS_MAX)
 		return 0;
 	*q = (struct mcr_recharge_request){ .cgroup_id = id, .path = strdup(path) };
-	t->dead[t->n] = dead;
-	if (!q->path)
+	t->anchor[t->n] = anchor ? strdup(anchor) : NULL;
+	t->n++;		/* what it owns is freed with the rest, also if it is not whole */
+	if (!q->path || (anchor && !t->anchor[t->n - 1]))
 		return -ENOMEM;
-	t->n++;
 	return 0;
 }
 
@@ -65,7 +66,7 @@ static int add_live(struct targets *t, const struct mcr_hierarchy *h, int fd)
 
 	if (r == 0)
 		r = mcr_cgroup_path(h, fd, &path);
-	return r == 0 ? add_target(t, id, path, false) : r;
+	return r == 0 ? add_target(t, id, path, NULL) : r;
 }
 
 static bool is_meant(const struct mcr_zombie *z, const char *what, uint64_t id)
@@ -83,7 +84,7 @@ static int add_zombies(struct targets *t, const char *what, uint64_t id)
 		r = mcr_census_walk(w, &c);
 	for (size_t i = 0; r == 0 && i < c->n; i++)
 		if (is_meant(&c->zombies[i], what, id))
-			r = add_target(t, c->zombies[i].id, c->zombies[i].path, true);
+			r = add_target(t, c->zombies[i].id, c->zombies[i].path, c->zombies[i].anchor);
 	return r == 0 && t->n == 0 ? -ENOENT : r;
 }
 
@@ -94,7 +95,7 @@ static int find_targets(struct targets *t, const struct mcr_hierarchy *h, const 
 	struct stat st;
 
 	if (*what == '/' && stat(what, &st) == 0 && !S_ISDIR(st.st_mode))
-		return add_target(t, 0, what, false);
+		return add_target(t, 0, what, NULL);
 	fd = mcr_parse_u64(what, &id) == 0 ? mcr_cgroup_open_id(h, id) : mcr_cgroup_open_path(h, what);
 	return fd >= 0 ? add_live(t, h, fd) : add_zombies(t, what, id);
 }
@@ -102,13 +103,17 @@ static int find_targets(struct targets *t, const struct mcr_hierarchy *h, const 
 /* ---- To whom ---- */
 
 /* What page cache may be evicted, and when. */
-static void set_bounds(const struct mcr_config *config, struct mcr_recharge_request *q, bool dead)
+static void set_bounds(const struct mcr_config *config, struct mcr_recharge_request *q, const char *anchor)
 {
-	const struct mcr_policy *p = mcr_policy_for(config, q->path, NULL);
+	const struct mcr_zombie z = { .anchor = (char *)anchor };
+	const struct mcr_policy *own = mcr_policy_for(config, q->path, NULL);
+	const struct mcr_policy *p = own ? own : mcr_policy_named(config, "default");
 
-	if (!p)
-		p = mcr_policy_named(config, "default");
-	q->evict_max_bytes = dead ? p->shield ? p->budget_bytes : 0 : p->drain ? p->drain_max_bytes : 0;
+	if (!anchor)
+		q->evict_max_bytes = p->drain ? p->drain_max_bytes : 0;
+	else if (p->shield && mcr_reap_policy(config, &z, p))
+		q->evict_max_bytes = p->budget_bytes;
+	q->dry_run = own && own->dry_run;
 	q->step_bytes = p->step_bytes;
 	q->pressure_max_centi = config->pressure_max_centi;
 	q->available_min_centi = config->available_min_centi;
@@ -143,7 +148,7 @@ static int find_owners(struct targets *t, const struct mcr_hierarchy *h, const c
 		struct mcr_recharge_request *q = &t->at[i];
 
 		q->pause_max_usec = mcr_policy_named(config, "default")->pause_max_usec;
-		set_bounds(config, q, t->dead[i]);
+		set_bounds(config, q, t->anchor[i]);
 		r = to ? mcr_slice_path(to, &q->owner) : q->cgroup_id ? owner_by_policy(h, config, q) : -EDESTADDRREQ;
 	}
 	mcr_config_unref(config);
@@ -404,7 +409,9 @@ int verb_recharge(int argc, char **argv)
 	if (r == 0)
 		r = find_owners(&t, h, a.to);
 	code = r < 0 ? complain(r, &a) : run_all(h, &a, &t);
-	for (size_t i = 0; i < t.n; i++)
+	for (size_t i = 0; i < t.n; i++) {
+		free(t.anchor[i]);
 		mcr_recharge_request_done(&t.at[i]);
+	}
 	return code;
 }

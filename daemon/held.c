@@ -39,6 +39,7 @@ static const unsigned char transitions[HELD_STATES][HELD_EVENTS] = {
 		[HELD_EV_GONE] = TO(REMOVED),
 	},
 	[HELD_RECHARGING] = {
+		[HELD_EV_AGAIN] = TO(HELD),
 		[HELD_EV_OUT] = TO(SETTLED),
 		[HELD_EV_DUE] = TO(HELD),
 		[HELD_EV_LIMIT] = TO(SETTLED),
@@ -88,7 +89,7 @@ void held_again(struct held *h, uint64_t now_ns)
 	h->due_ns = 0;
 	h->tries = 0;
 	h->freed_bytes = h->left_bytes = 0;
-	h->looked = h->wants_sync = h->recharged = h->out = h->expired = false;
+	h->looked = h->wants_sync = h->recharged = h->refaulted = h->stuck = h->out = h->expired = false;
 }
 
 struct held *held_add(struct held_table *t, uint64_t id, const char *path, enum held_state state, uint64_t now_ns)
@@ -158,6 +159,11 @@ void held_table_clear(struct held_table *t)
 	*t = (struct held_table){ 0 };
 }
 
+bool held_is_before_drain(const struct held *h)
+{
+	return h->state == HELD_RECHARGING && h->refaulted && !h->tries;
+}
+
 uint64_t held_next_due(const struct held_table *t)
 {
 	uint64_t due = UINT64_MAX;
@@ -166,7 +172,7 @@ uint64_t held_next_due(const struct held_table *t)
 		const struct held *h = t->at[i];
 		uint64_t at = h->since_ns + h->hold_max_ns;
 
-		if (h->state == HELD_SETTLED || (h->state == HELD_PAUSED && h->due_ns < at))
+		if (h->state == HELD_SETTLED || ((h->state == HELD_PAUSED || held_is_before_drain(h)) && h->due_ns < at))
 			at = h->due_ns;
 		if (at < due)
 			due = at;

@@ -8,7 +8,7 @@
  *	HELD, DRAINING --recharge--> RECHARGING --due--> HELD
  *				     RECHARGING --out--> SETTLED
  *	PARENT --childless--> SETTLED                HELD, DRAINING, PAUSED, RECHARGING --limit--> SETTLED
- *	PAUSED, SETTLED, PARENT --again--> HELD
+ *	PAUSED, SETTLED, PARENT, RECHARGING --again--> HELD
  *
  * SETTLED means "remove it as soon as nobody wants it back": everything was done, or the time is
  * over.  No loop, no kernel: the table is tested by itself.
@@ -61,7 +61,7 @@ struct held {
 	uint64_t hold_max_ns;
 	struct mcr_config *config;	/* it is held under this one's policy, whatever is read later */
 	const struct mcr_policy *policy;
-	uint64_t due_ns;	/* PAUSED, SETTLED: not before */
+	uint64_t due_ns;	/* PAUSED, SETTLED: not before; RECHARGING before a drain: no longer */
 	uint64_t charged_bytes;	/* when it was first held */
 	uint64_t freed_bytes;
 	uint64_t left_bytes;	/* user pages and swap, as last seen */
@@ -70,7 +70,9 @@ struct held {
 	bool looked;		/* HELD: its charge was read, it waits for a worker */
 	bool adopted;		/* left by a predecessor */
 	bool wants_sync;	/* what is left may be dirty: sync before the next try */
-	bool recharged;		/* what could be moved was moved, or it was tried */
+	bool recharged;		/* what a drain had left was moved, or it was tried */
+	bool refaulted;		/* what others have mapped of its page cache was, before the drain */
+	bool stuck;		/* DRAINING: no drain frees what is left; the worker has others in hand */
 	bool out;		/* what is left of it is in swap, for the owner to bring back */
 	bool expired;		/* the limit ended it, not success */
 };
@@ -93,6 +95,9 @@ struct held *held_add(struct held_table *t, uint64_t id, const char *path, enum 
 struct held *held_find(const struct held_table *t, uint64_t id);
 void held_drop(struct held_table *t, struct held *h);
 void held_table_clear(struct held_table *t);
+
+/* Is its page cache being recharged, with the drain still to come?  Only until due_ns: what is not drained in time is a zombie. */
+bool held_is_before_drain(const struct held *h);
 
 /* Holds it under a policy of this configuration from now on; takes a reference of its own. */
 void held_set_policy(struct held *h, struct mcr_config *config, const struct mcr_policy *policy);

@@ -10,12 +10,14 @@
 #include "manager.h"
 #include "pins.h"
 #include "pinword.h"
+#include "reach.h"
 #include "util.h"
 
 /* The worker's answer about one zombie. */
 struct answer {
 	uint64_t id;
 	bool hopeless;		/* nothing that holds it may go by reclaim */
+	bool swappable;		/* shared memory of it would go to swap */
 	uint64_t wanted_bytes;	/* of its page cache, in page tables */
 	uint32_t main_pin;	/* enum mcr_pin_kind */
 	uint64_t main_pin_bytes;
@@ -35,6 +37,7 @@ static struct answer judge(const struct mcr_pins *p, bool swap)
 	for (size_t i = 0; i < p->n; i++) {
 		a.hopeless = a.hopeless && !mcr_pin_may_go(&p->pins[i], swap);
 		a.wanted_bytes += p->pins[i].kind == MCR_PIN_FILE ? p->pins[i].mapped_bytes : 0;
+		a.swappable = a.swappable || (swap && p->pins[i].bytes && mcr_reach_is_shmem(&p->pins[i]));
 	}
 	if (p->n == 0)
 		return a;
@@ -81,6 +84,7 @@ static void on_answer(const void *record, void *userdata)
 		return;
 	memcpy(k->why, a->why, sizeof(k->why));
 	k->wanted_bytes = a->wanted_bytes;
+	k->swappable = a->swappable;
 	k->main_pin = a->main_pin;
 	k->main_pin_bytes = a->main_pin_bytes;
 	if (a->hopeless && !k->pinned) {

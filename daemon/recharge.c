@@ -72,6 +72,16 @@ static void tell(const struct recharge *one, uint64_t moved, const char *why_not
 	}
 }
 
+/* What it had reclaimed under a shield was our budget's. */
+static void spend(struct manager *m, const struct recharge *one, uint64_t bytes)
+{
+	uint64_t now = mcr_now_ns();
+
+	budget_spend(&m->budget, bytes, now);
+	if (one->generation == m->config->generation && one->policy < m->config->n_policies)
+		budget_spend(&m->budgets[one->policy], bytes, now);
+}
+
 /* It is settled or reaped with what is left of it. o NULL: there is no answer, and why. */
 static void finish(struct manager *m, struct recharge *one, struct json_object *o, const char *why_not)
 {
@@ -80,6 +90,9 @@ static void finish(struct manager *m, struct recharge *one, struct json_object *
 	if (o)
 		why_not = json_object_get_string(json_object_object_get(o, "why_not"));
 	tell(one, number(o, "moved_bytes"), why_not);
+	/* Of one that failed nobody has said how much: all that it could have been. */
+	if (o && !one->held)
+		spend(m, one, json_object_object_get(o, "shield_bytes") ? number(o, "shield_bytes") : one->shield_max_bytes);
 	mcr_recharge_forget(m->recharges.dir_fd, one->name);
 	if (!o)
 		m->recharges.tally.unanswered++;
@@ -95,16 +108,6 @@ static void finish(struct manager *m, struct recharge *one, struct json_object *
 		refault_ended(m, was.anchor_id);
 }
 
-/* What it had reclaimed under a shield was our budget's. */
-static void spend(struct manager *m, const struct recharge *one, uint64_t bytes)
-{
-	uint64_t now = mcr_now_ns();
-
-	budget_spend(&m->budget, bytes, now);
-	if (one->generation == m->config->generation && one->policy < m->config->n_policies)
-		budget_spend(&m->budgets[one->policy], bytes, now);
-}
-
 static void take(struct manager *m, const char *name)
 {
 	struct recharge *one = find(&m->recharges, name);
@@ -116,8 +119,6 @@ static void take(struct manager *m, const char *name)
 	r = mcr_recharge_answered(m->recharges.dir_fd, name, &o);
 	if (r == -ENOENT)
 		return;
-	if (r == 0)
-		spend(m, one, number(o, "shield_bytes"));
 	finish(m, one, o, "its answer makes no sense");
 	json_object_put(o);
 }
@@ -261,6 +262,7 @@ static int ask(struct manager *m, const struct mcr_config *config, const struct 
 	one.id = q->cgroup_id;
 	one.dry_run = q->dry_run;
 	one.owner_user = q->owner_user;
+	one.shield_max_bytes = one.held ? 0 : q->evict_max_bytes;
 	one.generation = config->generation;
 	one.policy = p->index;
 	one.since_ns = mcr_now_ns();
@@ -368,11 +370,22 @@ static bool start_zombie(struct manager *m, struct known *k, const struct mcr_zo
 	return true;
 }
 
+/* One at a time, or each would be allowed what is left of the budget. */
+bool recharge_shields(const struct manager *m)
+{
+	for (size_t i = 0; i < m->recharges.n; i++)
+		if (m->recharges.at[i].anchor_id)
+			return true;
+	return false;
+}
+
 bool recharge_wanted(struct manager *m, struct known *k, const struct mcr_zombie *z)
 {
 	for (size_t i = 0; i < m->recharges.n; i++)
 		if (m->recharges.at[i].anchor_id == z->anchor_id)
 			return true;
+	if (recharge_shields(m))
+		return false;
 	return start_zombie(m, k, z, z->anchor_id);
 }
 

@@ -37,6 +37,7 @@ struct recharge {
 	bool owner_user;	/* those who map most pay, and the owner only where that cannot be */
 	uint64_t anchor_id;	/* of a zombie, with its page cache; else 0 */
 	unsigned int generation, policy;	/* whose budget shielded reclaim counts against */
+	uint64_t shield_max_bytes;	/* that was allowed */
 	char *path, *owner;
 	uint64_t since_ns;
 	recharge_done done;	/* NULL: nobody waits */
@@ -74,6 +75,9 @@ bool recharge_may_ask(const struct manager *m, const struct mcr_policy *p, const
  * under way; false: it cannot be asked for, go on without.
  */
 bool recharge_wanted(struct manager *m, struct known *k, const struct mcr_zombie *z);
+
+/* Is one for the page cache of zombies under way?  Then none is asked for below another ancestor. */
+bool recharge_shields(const struct manager *m);
 
 /* The same for a zombie that reclaim cannot free. */
 bool recharge_zombie(struct manager *m, struct known *k, const struct mcr_zombie *z);

@@ -6,6 +6,7 @@
 #include "census.h"
 #include "cgroup.h"
 #include "config.h"
+#include "drain.h"
 #include "fileio.h"
 #include "manager.h"
 #include "pinning.h"
@@ -27,7 +28,12 @@ static uint64_t file_bytes(const struct mcr_zombie *z)
 	return (z->lru_pages[MCR_LRU_INACTIVE_FILE] + z->lru_pages[MCR_LRU_ACTIVE_FILE]) * sysconf(_SC_PAGESIZE);
 }
 
-/* Would the next round take page cache from it that may be wanted? */
+static bool has_anon(const struct mcr_zombie *z)
+{
+	return z->lru_pages[MCR_LRU_INACTIVE_ANON] || z->lru_pages[MCR_LRU_ACTIVE_ANON];
+}
+
+/* Would the next round take page cache from it that may be wanted, or push to swap what has an owner? */
 static bool is_candidate(struct manager *m, struct known *k, const struct mcr_zombie *z)
 {
 	const struct zombie_times times = cycle_times(m);
@@ -35,7 +41,11 @@ static bool is_candidate(struct manager *m, struct known *k, const struct mcr_zo
 
 	if (!p || !p->recharge || !recharge_may_ask(m, p, z->path) || !mcr_reap_policy(m->config, z, p))
 		return false;
-	return !k->refaulted && file_bytes(z) >= REFAULT_MIN_BYTES && zombie_worth_trying(k, z, &times, mcr_now_ns());
+	if (recharge_evict_max(m, p, true) < p->step_bytes)
+		return false;	/* nor will there be a round */
+	if (k->refaulted || (file_bytes(z) < REFAULT_MIN_BYTES && !(has_anon(z) && mcr_swap_is_on())))
+		return false;
+	return zombie_worth_trying(k, z, &times, mcr_now_ns());
 }
 
 /* Waits until its pins were looked at; and then, if something is wanted, until that was recharged. */
@@ -53,10 +63,10 @@ static bool must_wait(struct manager *m, struct known *k, const struct mcr_zombi
 		k->wants_look = in_time;
 		return in_time;
 	}
-	if (k->wanted_bytes < REFAULT_MIN_BYTES)
+	if (k->wanted_bytes < REFAULT_MIN_BYTES && !k->swappable)
 		return false;
 	/* Once it is asked for, until the answer is there: it may stand behind others, who take their time. */
-	return recharge_wanted(m, k, z) || (in_time && m->recharges.n == RECHARGES_MAX);
+	return recharge_wanted(m, k, z) || (in_time && (m->recharges.n == RECHARGES_MAX || recharge_shields(m)));
 }
 
 static int by_number(const void *a, const void *b)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * Page cache that live users have mapped, of cgroups whose policy has their memory recharged: given to memcg-recharge
- * before a drain or a round takes it, because only before it is known what is wanted.
+ * before a drain or a round takes it, because only before it is known what is wanted.  So is, where there is swap, the
+ * shared memory of zombies: a round would push it there, and the kernel charge it to a live ancestor, who never had it.
  */
 #pragma once
 

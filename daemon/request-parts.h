@@ -28,6 +28,7 @@ struct request_target {
 	uint64_t id;		/* 0: a file */
 	char *path;
 	bool dead;
+	bool shield;		/* dead, and reclaim below its ancestor is allowed */
 };
 
 struct request {

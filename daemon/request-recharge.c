@@ -17,6 +17,7 @@
 #include "manager.h"
 #include "owner.h"
 #include "policy.h"
+#include "reap.h"
 #include "rechargeask.h"
 #include "request-parts.h"
 #include "util.h"
@@ -81,9 +82,16 @@ static int add_zombies(struct request *r, const char *name)
 	const struct mcr_census *c = r->m->census;
 	int e = 0;
 
-	for (size_t i = 0; e == 0 && c && c->named && i < c->n; i++)
-		if (is_meant(&c->zombies[i], name))
-			e = add_target(r, c->zombies[i].id, c->zombies[i].path, true);
+	for (size_t i = 0; e == 0 && c && c->named && i < c->n; i++) {
+		const struct mcr_zombie *z = &c->zombies[i];
+		const struct mcr_policy *p = is_meant(z, name) ? coverage_policy(r->m, z->id, z->path, NULL) : NULL;
+
+		if (!is_meant(z, name))
+			continue;
+		e = add_target(r, z->id, z->path, true);
+		if (e == 0 && p && r->n_targets)
+			r->targets[r->n_targets - 1].shield = mcr_reap_policy(r->m->config, z, p);
+	}
 	return e == 0 && r->n_targets == 0 ? -ENOENT : e;
 }
 
@@ -127,6 +135,11 @@ static int owner_by_policy(const struct request *r, const struct request_target 
 
 static void on_answer(struct json_object *answer, const char *why, void *userdata);
 
+static uint64_t evict_max(const struct request *r, const struct request_target *t, const struct mcr_policy *p)
+{
+	return t->id && (!t->dead || t->shield) ? recharge_evict_max(r->m, p, t->dead) : 0;
+}
+
 static int ask(struct request *r, const struct request_target *t)
 {
 	const struct mcr_policy *own = t->id ? coverage_policy(r->m, t->id, t->path, NULL) : NULL;
@@ -141,7 +154,7 @@ static int ask(struct request *r, const struct request_target *t)
 		return e;
 	q = (struct mcr_recharge_request){
 		.cgroup_id = t->id, .path = t->path, .owner = r->owner ? r->owner : by_policy,
-		.owner_user = !r->owner && mcr_owner_is_user(p), .evict_max_bytes = t->id ? recharge_evict_max(r->m, p, t->dead) : 0,
+		.owner_user = !r->owner && mcr_owner_is_user(p), .evict_max_bytes = evict_max(r, t, p),
 		.dry_run = r->dry_run || (own && own->dry_run),
 	};
 	return recharge_ask(r->m, p, &q, on_answer, r);

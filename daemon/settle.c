@@ -89,8 +89,12 @@ static enum held_event look(struct manager *m, struct held *h)
 	if (r < 0)
 		return HELD_EV_NO_MEMCG;
 	h->left_bytes = charged(&c);
-	if (refault_held_wants(&c) && !h->recharged && recharge_held(m, h, true))
+	/* Requests are served one after the other: behind another there would be no time left for the drain. */
+	if (refault_held_wants(&c) && !h->refaulted && m->recharges.n == 0 && recharge_held(m, h, true)) {
+		h->refaulted = true;
+		h->due_ns = h->since_ns + h->hold_max_ns / 2;
 		return HELD_EV_RECHARGE;
+	}
 	return mcr_drain_is_empty(&c) ? HELD_EV_EMPTY : HELD_EV_DUE;
 }
 
@@ -166,7 +170,7 @@ static bool step(struct manager *m, struct held *h, uint64_t now)
 			return false;	/* waits for a worker */
 		h->looked = true;
 		e = look(m, h);
-	} else if (h->state == HELD_DRAINING || h->state == HELD_RECHARGING || now < h->due_ns) {
+	} else if (h->state == HELD_DRAINING || (h->state == HELD_RECHARGING && !held_is_before_drain(h)) || now < h->due_ns) {
 		return false;
 	}
 	return apply(m, h, e) || h->state != before;
@@ -194,7 +198,7 @@ void settle_recharged(struct manager *m, uint64_t id)
 
 	if (!h || h->state != HELD_RECHARGING)
 		return;
-	h->recharged = true;
+	h->recharged = !held_is_before_drain(h);
 	apply(m, h, HELD_EV_DUE);
 	settle_soon(m);
 }
@@ -203,7 +207,7 @@ void settle_swapped_out(struct manager *m, uint64_t id)
 {
 	struct held *h = held_find(&m->held, id);
 
-	if (!h || h->state != HELD_RECHARGING)
+	if (!h || h->state != HELD_RECHARGING || held_is_before_drain(h))
 		return;
 	h->recharged = h->out = true;
 	apply(m, h, HELD_EV_OUT);
@@ -230,8 +234,9 @@ static void finish_drain(struct manager *m, struct held *h, const struct mcr_dra
 		e = HELD_EV_EMPTY;
 	else
 		e = mcr_drain_worth_retry(&rep->left) && h->tries < TRIES_MAX ? HELD_EV_LEFT : HELD_EV_STUCK;
-	if (e == HELD_EV_STUCK && may_recharge(&rep->left) && !h->recharged && recharge_held(m, h, false))
-		e = HELD_EV_RECHARGE;
+	h->stuck = e == HELD_EV_STUCK && may_recharge(&rep->left) && !h->recharged;
+	if (h->stuck)
+		return;		/* while the worker is at it, none of these may use swap */
 	if (e == HELD_EV_FAILED)
 		log_warning("draining '%s' failed: %s, trying again", h->path, strerror(-rep->error));
 	h->due_ns = next_try(m, h);
@@ -260,6 +265,11 @@ static void on_drain_end(bool late, void *userdata)
 
 		if (!h || h->state != HELD_DRAINING)
 			continue;
+		if (h->stuck) {
+			h->stuck = false;
+			apply(m, h, recharge_held(m, h, false) ? HELD_EV_RECHARGE : HELD_EV_STUCK);
+			continue;
+		}
 		h->due_ns = next_try(m, h);
 		apply(m, h, ++h->tries < TRIES_MAX ? HELD_EV_FAILED : HELD_EV_STUCK);
 	}

@@ -213,12 +213,12 @@ static int repair(struct mcr_chunklog *l, const struct mcr_hierarchy *h, int obj
 	bool dirty = mcr_chunklog_dirty(l);
 	int r = repair_chunk(l, object_fd), thawed, tidied;
 
-	if (r < 0 && r != -EBADMSG)
+	if (r < 0)
 		return r;
 	tidied = mcr_chunklog_tidy(l, object_fd);
 	thawed = thaw_all(l, h);
-	if (r < 0 || thawed < 0)
-		return r < 0 ? r : thawed;
+	if (thawed < 0)
+		return thawed;
 	return tidied < 0 ? tidied : dirty;
 }
 

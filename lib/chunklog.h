@@ -166,7 +166,8 @@ int mcr_chunklog_tidy(struct mcr_chunklog *l, int object_fd);
  * 1: there was something; 0: there was not.
  * -ESTALE: object_fd is another object; -EBADF: it is needed; -ENOSPC: its file system is full (call again); in these cases the
  * chunk stays and nobody is thawed: they would read a hole.
- * -EBADMSG: the chunk cannot be trusted. It stays for a person to look at, and all are thawed.
+ * -EBADMSG: the chunk cannot be trusted. It stays for a person to look at, and nobody is thawed before
+ * it was copied: mcr_chunklog_give_up().
  * -EBUSY: somebody is writing to it, and goes on doing so for seconds (one that was killed, and is in the kernel).
  * Another errno: something could not be put back or thawed (call again).
  */

@@ -12,6 +12,9 @@
 #include "util.h"
 #include "worker.h"
 
+#define TURN_USEC 100000
+#define TURNS_MAX 50
+
 bool mcr_drain_worth_retry(const struct mcr_charge *left)
 {
 	return left->file_bytes > left->shmem_bytes;
@@ -103,6 +106,18 @@ int mcr_drain(const struct mcr_drain_opts *o, const struct mcr_drain_item *items
 	return r < 0 ? r : undo;
 }
 
+int mcr_drain_in_turn(const struct mcr_drain_opts *o, const struct mcr_drain_item *items, size_t n,
+		      int (*report)(const struct mcr_drain_report *report, void *userdata), void *userdata)
+{
+	int r = mcr_drain(o, items, n, report, userdata);
+
+	for (int i = 0; r == -EBUSY && i < TURNS_MAX; i++) {
+		usleep(TURN_USEC);
+		r = mcr_drain(o, items, n, report, userdata);
+	}
+	return r;
+}
+
 static int send_report(const struct mcr_drain_report *rep, void *userdata)
 {
 	const struct mcr_drain_work *work = userdata;
@@ -117,5 +132,5 @@ int mcr_drain_in_worker(void *userdata, int out_fd)
 	if (work->nice)
 		setpriority(PRIO_PROCESS, 0, work->nice);
 	work->out_fd = out_fd;
-	return mcr_drain(&work->opts, work->items, work->n, send_report, work);
+	return mcr_drain_in_turn(&work->opts, work->items, work->n, send_report, work);
 }

@@ -50,6 +50,10 @@ bool mcr_drain_is_empty(const struct mcr_charge *left);
 int mcr_drain(const struct mcr_drain_opts *o, const struct mcr_drain_item *items, size_t n,
 	      int (*report)(const struct mcr_drain_report *report, void *userdata), void *userdata);
 
+/* The same, but waits for up to five seconds where somebody else drains: one journal of knobs is for one at a time. */
+int mcr_drain_in_turn(const struct mcr_drain_opts *o, const struct mcr_drain_item *items, size_t n,
+		      int (*report)(const struct mcr_drain_report *report, void *userdata), void *userdata);
+
 /* A batch for a worker (worker.h), whose records are struct mcr_drain_report. */
 struct mcr_drain_work {
 	struct mcr_drain_opts opts;
@@ -58,5 +62,5 @@ struct mcr_drain_work {
 	int nice;		/* 0: as nice as the caller */
 	int out_fd;		/* the worker's own */
 };
-/* The job: userdata is a struct mcr_drain_work. As mcr_drain(). */
+/* The job: userdata is a struct mcr_drain_work. As mcr_drain_in_turn(). */
 int mcr_drain_in_worker(void *userdata, int out_fd);

@@ -36,7 +36,7 @@ struct run {
 	const char *why_not;		/* the first reason against one of them; static */
 };
 
-/* Seconds for looking at an object and all processes; and for evicting, for swap, and reading back. */
+/* Seconds for looking at an object and all processes; and for that with evicting and reading back. */
 #define LOOK_SEC 60
 #define REST_SEC 300
 
@@ -187,6 +187,8 @@ static bool by_swap(struct run *run, const struct mcr_pin *p, const char *user, 
 		return false;
 	if (!run->dead && !run->o->dry_run && !(run->q->only_empty && run->o->out))
 		return false;
+	if (!run->dead && run->q->only_empty && run->q->evict_max_bytes)
+		return false;	/* it is to be drained next; what is left then is asked for once more */
 	fd = open_payer(run, user);
 	r = fd < 0 ? fd : mcr_swaprun_room(&run->swap, p, fd, run->dead, &against);
 	if (r == 0)
@@ -300,18 +302,16 @@ static void move_by_swap(struct run *run)
 }
 
 /* Last: what of its memory is shared has an owner by then, and is not pushed to swap. */
-static int refault(struct run *run)
+static void refault(struct run *run)
 {
 	struct mcr_refault_outcome out;
 	int r = mcr_refault_memcg(run->o, run->q, run->owner_fd, run->objects, &out);
 
-	if (r < 0)
-		return r;
-	note_why(run, out.why_not);
+	/* What was done before it stays done, and is told; so is what a shield has asked for. */
+	note_why(run, r == -ESTALE ? NULL : r < 0 ? strerror(-r) : out.why_not);
 	run->moved_bytes += out.moved_bytes;
 	run->left_bytes += out.left_bytes;
 	run->shield_bytes += out.shield_bytes;
-	return 0;
 }
 
 static int move_memcg(struct run *run)
@@ -336,12 +336,12 @@ static int move_memcg(struct run *run)
 	}
 	step(run, REST_SEC);
 	if (r == 0 && !in_use_again(run))
-		r = refault(run);
+		refault(run);
 	if (r == -ESTALE) {	/* the last reference has gone meanwhile */
 		note_why(run, "the cgroup is gone, and nothing holds it");
 		r = 0;
 	}
-	step(run, REST_SEC);
+	step(run, 0);		/* it looks at no process, and each of its steps has an end of its own */
 	if (r == 0)
 		move_by_swap(run);
 	return r;

@@ -26,9 +26,6 @@
 #define TOLD_MAX 16
 /* Reclaim passes over what is mapped and was used of late, and takes it when it comes again. */
 #define PASSES_MAX 3
-/* The daemon drains too, and one journal of knobs is for one at a time. */
-#define TURN_USEC 100000
-#define TURNS_MAX 50
 
 struct subject {
 	const struct mcr_recharge_opts *o;
@@ -95,8 +92,9 @@ static int find_subjects(struct subject *s)
 {
 	auto_(closep) int fd = mcr_cgroup_open_id(s->o->h, s->q->cgroup_id);
 
+	/* It was asked for while held: bounds of a drain, not of a shield. The zombie will be asked for by itself. */
 	if (fd < 0)
-		return find_dead(s);
+		return s->q->only_empty ? 1 : find_dead(s);
 	if (mcr_cgroup_populated(fd) != 0)
 		return 1;
 	s->ids[s->n++] = s->q->cgroup_id;
@@ -132,12 +130,8 @@ static int drain(struct subject *s)
 	const struct mcr_drain_item item = {
 		.id = s->ids[0], .step_bytes = s->q->step_bytes, .max_bytes = s->q->evict_max_bytes,
 	};
-	int r = mcr_drain(&opts, &item, 1, on_drained, s);
+	int r = mcr_drain_in_turn(&opts, &item, 1, on_drained, s);
 
-	for (int i = 0; r == -EBUSY && i < TURNS_MAX; i++) {
-		usleep(TURN_USEC);
-		r = mcr_drain(&opts, &item, 1, on_drained, s);
-	}
 	return r < 0 ? r : s->error;
 }
 
@@ -169,7 +163,7 @@ static int reap(struct subject *s)
 			.available_min_centi = s->q->available_min_centi,
 		},
 	};
-	int r = mcr_reap(&opts, &anchor, 1, on_reaped, s);
+	int r = may < s->q->step_bytes ? -EDQUOT : mcr_reap(&opts, &anchor, 1, on_reaped, s);
 
 	return r < 0 ? r : s->error;
 }
@@ -180,6 +174,8 @@ static enum mcr_refusal why_not_evicted(const struct subject *s, int error)
 		return MCR_REFUSED_PRESSURE;
 	if (error == -EAGAIN)
 		return MCR_REFUSED_NEAR_LIMIT;
+	if (error == -EDQUOT)
+		return MCR_REFUSED_TOO_LARGE;
 	return error == -EBUSY && !s->dead ? MCR_REFUSED_IN_USE : MCR_REFUSED_NO_SHIELD;
 }
 
@@ -349,6 +345,8 @@ int mcr_refault_memcg(const struct mcr_recharge_opts *o, const struct mcr_rechar
 			r = refault(s, owner_fd, w, objects, ret);
 		drop_pins(s);
 	}
+	if (s)
+		ret->shield_bytes = s->shield_bytes;
 	free(s);
 	return r == 1 ? 0 : r;
 }

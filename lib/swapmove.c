@@ -124,7 +124,7 @@ struct out {
 	struct mcr_swap_out_result res;
 };
 
-/* What is left in memory: files, shared memory, and what the swap cache keeps of it. */
+/* What is left in memory of shared memory, with what the swap cache keeps. Page cache is a drain's. */
 static int look(struct out *o)
 {
 	struct mcr_charge c;
@@ -132,7 +132,7 @@ static int look(struct out *o)
 
 	if (r < 0)
 		return r;
-	o->left = o->res.left_bytes = c.file_bytes + c.swapcache_bytes;
+	o->left = o->res.left_bytes = c.shmem_bytes + c.swapcache_bytes;
 	o->under_way = c.dirty_bytes;
 	o->res.out_bytes = c.swap_bytes > o->swap_before ? c.swap_bytes - o->swap_before : 0;
 	/* Of a process that lives elsewhere: it would go out at its cost, and the cgroup would stay all the same. */

@@ -266,7 +266,7 @@ static void assert_frozen(const char *id, const char *freeze)
 	close(fd);
 }
 
-START_TEST(bad_content_is_not_written_and_all_are_thawed)
+START_TEST(bad_content_is_not_written_and_all_thawed_when_given_up)
 {
 	char *map;
 	int fd = make_object(&map);
@@ -281,8 +281,10 @@ START_TEST(bad_content_is_not_written_and_all_are_thawed)
 	ck_assert_int_eq(mcr_chunklog_chunk(l, &c), -EBADMSG);
 	ck_assert_int_eq(mcr_chunklog_repair(l, NULL, fd), -EBADMSG);
 	assert_intact(fd);
-	assert_frozen("7", "0");
+	assert_frozen("7", "1");
 	ck_assert(mcr_chunklog_dirty(l));	/* for a person to look at */
+	ck_assert_int_eq(mcr_chunklog_give_up(l, NULL, fd), 0);
+	assert_frozen("7", "0");
 }
 END_TEST
 
@@ -528,7 +530,7 @@ END_TEST
 
 TEST_MAIN("chunklog", a_new_one_is_clean, all_pages_of_a_store_are_there_before, what_is_no_store_is_not_opened,
 	  repair_after_saving_changes_nothing, repair_after_punching_brings_all_back, repair_at_any_point_in_between,
-	  what_is_done_is_not_written_again, a_torn_record_does_not_count, bad_content_is_not_written_and_all_are_thawed,
+	  what_is_done_is_not_written_again, a_torn_record_does_not_count, bad_content_is_not_written_and_all_thawed_when_given_up,
 	  a_bad_record_is_not_followed, another_object_is_not_touched_and_nobody_thawed,
 	  what_is_given_up_is_forgotten_and_all_are_thawed,
 	  all_that_were_noted_are_thawed_once_and_the_gone_passed_over, more_cgroups_than_fit_are_refused,

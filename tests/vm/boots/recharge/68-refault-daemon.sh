@@ -75,12 +75,25 @@ check_eq "a bystander has what it had" "$(stat_of $top/bystander file)" "$bystan
 figure "refault by the daemon, zombie: charged to the owner of 8192 KiB" $((($(owner_cache) - before) >> 10)) KiB
 stops b
 
+# Where there is swap a round would push a zombie's tmpfs there, and charge it to the slice.
+swapon /dev/disk/by-id/virtio-mcrswap
+mcr_conf Gate=no Drain=no Shield=no
+systemd-run -q --wait --slice=refault.slice --unit=shared dd if=/dev/urandom of=/dev/shm/shared bs=1M count=4 status=none
+check "tmpfs makes a zombie too" wait_for 20 eval '[[ $(zombie_named shared.service) == 1 ]]'
+before=$(stat_of "/sys/fs/cgroup/$owner" shmem) swapped=$(<$top/memory.swap.current)
+mcr_conf Recharge=yes
+check "it goes" wait_for 120 eval '[[ $(zombie_named shared.service) == 0 ]]'
+check_ge "the owner pays, in memory" $(($(stat_of "/sys/fs/cgroup/$owner" shmem) - before)) $((4 << 20))
+check_le "nothing of it is in swap, at the slice" $(($(<$top/memory.swap.current) - swapped)) $((64 << 10))
+rm /dev/shm/shared
+swapoff -a
+
 # It does not ask for what it needs itself, again and again.
 sleep 8
 journalctl -o cat --no-pager -u memcg-reaperd -u 'memcg-reaper-recharge@*' | grep -v '^found\|^reclaimed' | tail -n 60
-asked=$(journalctl -o cat --no-pager _PID=1 | grep -c 'Started memcg-reaper-recharge@' || true)
-figure "times memcg-recharge was started" "$asked" runs
-check_le "memcg-recharge was started for these alone" "$asked" 6
+asked=$(journalctl -o cat --no-pager _PID=1 | grep -c 'Started memcg-reaper-recharge@\(held\|zombie\)-' || true)
+figure "times the daemon had memcg-recharge started" "$asked" runs
+check_le "memcg-recharge was started for these alone" "$asked" 10
 check_eq "no request is left" "$(find /run/memcg-reaper/recharge -name '*.request' | wc -l)" 0
 check_eq "and no unit failed" "$(systemctl list-units --failed --no-legend 'memcg-*' | wc -l)" 0
 systemctl stop memcg-reaperd
