@@ -105,13 +105,12 @@ static int find_targets(struct targets *t, const struct mcr_hierarchy *h, const 
 /* What page cache may be evicted, and when. */
 static void set_bounds(const struct mcr_config *config, struct mcr_recharge_request *q, const char *anchor)
 {
-	const struct mcr_zombie z = { .anchor = (char *)anchor };
 	const struct mcr_policy *own = mcr_policy_for(config, q->path, NULL);
 	const struct mcr_policy *p = own ? own : mcr_policy_named(config, "default");
 
 	if (!anchor)
 		q->evict_max_bytes = p->drain ? p->drain_max_bytes : 0;
-	else if (p->shield && mcr_reap_policy(config, &z, p))
+	else if (p->shield && !mcr_reap_is_forbidden(config, anchor))
 		q->evict_max_bytes = p->budget_bytes;
 	q->dry_run = own && own->dry_run;
 	q->step_bytes = p->step_bytes;

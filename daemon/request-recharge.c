@@ -84,13 +84,12 @@ static int add_zombies(struct request *r, const char *name)
 
 	for (size_t i = 0; e == 0 && c && c->named && i < c->n; i++) {
 		const struct mcr_zombie *z = &c->zombies[i];
-		const struct mcr_policy *p = is_meant(z, name) ? coverage_policy(r->m, z->id, z->path, NULL) : NULL;
 
 		if (!is_meant(z, name))
 			continue;
 		e = add_target(r, z->id, z->path, true);
-		if (e == 0 && p && r->n_targets)
-			r->targets[r->n_targets - 1].shield = mcr_reap_policy(r->m->config, z, p);
+		if (e == 0 && r->n_targets)
+			r->targets[r->n_targets - 1].shield = !mcr_reap_is_forbidden(r->m->config, z->anchor);
 	}
 	return e == 0 && r->n_targets == 0 ? -ENOENT : e;
 }

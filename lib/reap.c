@@ -45,6 +45,13 @@ static bool may_reap(const struct mcr_policy *p)
 	return p && p->shield && !p->dry_run;
 }
 
+bool mcr_reap_is_forbidden(const struct mcr_config *config, const char *anchor)
+{
+	const struct mcr_policy *p = mcr_policy_for(config, anchor, NULL);
+
+	return p && !may_reap(p);
+}
+
 /*
  * Reclaim happens at the live ancestor: its policy must not be against it.  Without one of its own, it is the
  * slice of a policy with globs, or below it.

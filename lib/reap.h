@@ -40,6 +40,9 @@ int mcr_reap_plan(const struct mcr_census *census, const struct mcr_config *conf
 /* Why this is no moment to reap (memory pressure, a mount option that is missing), or NULL; static. */
 const char *mcr_reap_refusal(const struct mcr_hierarchy *h, const struct mcr_config *config, int proc_fd);
 
+/* Has a policy of this live ancestor something against reclaim there? False also where no policy covers it. */
+bool mcr_reap_is_forbidden(const struct mcr_config *config, const char *anchor);
+
 /*
  * Under which policy the live ancestor of a zombie may be reclaimed, where the zombie's own is this one; NULL: it may not.
  */

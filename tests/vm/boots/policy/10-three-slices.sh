@@ -49,8 +49,11 @@ check "web: settled and removed" wait_for 60 eval "! ls -d $web/load-* 2>/dev/nu
 figure "web: zombies right after $count removals" "$(below $web)" memcgs
 check "web: no zombie stays" wait_for 30 no_zombies_below $web
 
-check_eq "batch: no removal is held" "$(load $batch)" 0
-check "batch: zombies are reaped" wait_for 90 no_zombies_below $batch
+# A round takes all that is dead below an ancestor, also what is too young to have been told of: not always ten are left to be told.
+for ((i = 0; i < 3 && $(actions found $batch) < 10; i++)); do
+	check_eq "batch: no removal is held" "$(load $batch)" 0
+	check "batch: zombies are reaped" wait_for 90 no_zombies_below $batch
+done
 figure "batch: told one by one that they were found" "$(actions found $batch)" entries
 check_ge "batch: told of the first ten" "$(actions found $batch)" 10
 
