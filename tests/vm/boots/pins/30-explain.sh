@@ -97,7 +97,7 @@ check "others are served meanwhile" eval 'for _ in {1..5}; do busctl --system ca
 wait $flood
 cat /var/tmp/asked
 check_eq "300 questions at once are all answered" "$(awk '{ n += $1 } END { print n }' /var/tmp/asked)" 300
-check_ge "some with what was asked for" "$(awk '/explained/ { print $1 }' /var/tmp/asked)" 1
+check_ge "some with what was asked for" "$(awk '/answered/ { print $1 }' /var/tmp/asked)" 1
 check_ge "most with a refusal" "$(awk '/Limit/ { n += $1 } END { print n + 0 }' /var/tmp/asked)" 250
 check "and the next one is answered again" wait_for 30 hers
 check_eq "one that is not hers is no zombie to her" \
