@@ -25,7 +25,7 @@
 #define MAX_PAUSE_USEC 50000
 #define STALL_USEC (3 * MCR_USEC_PER_SEC)
 #define STALL_PAUSES 16		/* besides: freezing is tried several times */
-#define REPAIR_MSEC 5000
+#define REPAIR_MSEC 15000		/* a mover that was killed may take seconds to let go of the journal */
 #define CHUNK_MIN_BYTES (64ULL << 10)
 #define LEASE_TRIES 5
 #define LEASE_WAIT_USEC 2000
@@ -152,6 +152,15 @@ static int job_repair(void *arg, int out_fd)
 	return mcr_worker_report(out_fd, &result, sizeof(result));
 }
 
+/* Who is started in it would not run. */
+static bool is_frozen(int cgroup_fd)
+{
+	auto_(freep) char *text = NULL;
+	uint64_t frozen;
+
+	return mcr_read_all_at(cgroup_fd, "cgroup.events", &text) == 0 && mcr_keyed_u64(text, "frozen", &frozen) == 0 && frozen;
+}
+
 int mcr_rewrite_repair(const struct mcr_hierarchy *h, int owner_fd, struct mcr_chunklog *log, int object_fd)
 {
 	struct repair job = { h, log, object_fd };
@@ -162,7 +171,7 @@ int mcr_rewrite_repair(const struct mcr_hierarchy *h, int owner_fd, struct mcr_c
 
 	if (!mcr_chunklog_dirty(log))
 		return 0;
-	if (owner_fd >= 0 && mcr_worker_start_in(&w, owner_fd, job_repair, &job, keep, ARRAY_SIZE(keep)) == 0) {
+	if (owner_fd >= 0 && !is_frozen(owner_fd) && mcr_worker_start_in(&w, owner_fd, job_repair, &job, keep, ARRAY_SIZE(keep)) == 0) {
 		p.fd = w.pidfd;
 		poll(&p, 1, REPAIR_MSEC);
 		r = read(w.fd, &result, sizeof(result)) == sizeof(result) && result >= 0;
