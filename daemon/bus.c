@@ -348,6 +348,7 @@ static int on_name(sd_bus_message *answer, void *userdata, sd_bus_error *error)
 	}
 	m->bus_ready = true;
 	log_debug("on the bus as " BUS_NAME);
+	cycle_now(m);	/* what waits to be recharged is asked for over it */
 	return 0;
 }
 

@@ -286,10 +286,9 @@ static bool is_recharger(const char *path)
 	return name && strncmp(name, "/memcg-reaper-recharge@", 23) == 0;
 }
 
-bool recharge_may_ask(const struct manager *m, const struct mcr_policy *p, const char *path)
+bool recharge_is_wanted(const struct manager *m, const struct mcr_policy *p, const char *path)
 {
-	return p && p->recharge && !p->dry_run && !mcr_owner_is(path) && !is_recharger(path) &&
-	       !m->recharges.why_not && m->bus_ready;
+	return p && p->recharge && !p->dry_run && !mcr_owner_is(path) && !is_recharger(path) && !m->recharges.why_not;
 }
 
 static int ask_by_policy(struct manager *m, const struct mcr_config *config, const struct mcr_policy *p,
@@ -313,7 +312,7 @@ static bool start(struct manager *m, struct mcr_config *config, const struct mcr
 {
 	int r;
 
-	if (!recharge_may_ask(m, p, path) || m->recharges.n == RECHARGES_MAX || is_under_way(&m->recharges, one->id))
+	if (!recharge_is_wanted(m, p, path) || !m->bus_ready || m->recharges.n == RECHARGES_MAX || is_under_way(&m->recharges, one->id))
 		return false;
 	name_it(one, kind, one->id);
 	r = ask_by_policy(m, config, p, one, path, page_cache);

@@ -67,8 +67,8 @@ void recharges_expire(struct manager *m);
  */
 bool recharge_held(struct manager *m, const struct held *h, bool page_cache);
 
-/* Can anything of this cgroup be asked for, by its policy and as things are? */
-bool recharge_may_ask(const struct manager *m, const struct mcr_policy *p, const char *path);
+/* Is what this cgroup leaves to be asked for, by its policy?  Whether it can be just now, is another question. */
+bool recharge_is_wanted(const struct manager *m, const struct mcr_policy *p, const char *path);
 
 /*
  * Asks for a zombie whose page cache is wanted, once for all below the same ancestor. True: it, or another below that ancestor, is

@@ -39,7 +39,7 @@ static bool is_candidate(struct manager *m, struct known *k, const struct mcr_zo
 	const struct zombie_times times = cycle_times(m);
 	const struct mcr_policy *p = coverage_policy(m, z->id, z->path, NULL);
 
-	if (!p || !p->recharge || !recharge_may_ask(m, p, z->path) || !mcr_reap_policy(m->config, z, p))
+	if (!recharge_is_wanted(m, p, z->path) || !mcr_reap_policy(m->config, z, p))
 		return false;
 	if (recharge_evict_max(m, p, true) < p->step_bytes)
 		return false;	/* nor will there be a round */
@@ -59,6 +59,8 @@ static bool must_wait(struct manager *m, struct known *k, const struct mcr_zombi
 	if (!k->waits_since_ns)
 		k->waits_since_ns = now;
 	in_time = now - k->waits_since_ns <= WAIT_NSEC;
+	if (!m->bus_ready)
+		return in_time;	/* we have just been started: a round would take what nobody could be asked for yet */
 	if (!k->wanted_known) {
 		k->wants_look = in_time;
 		return in_time;
