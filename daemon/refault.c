@@ -14,7 +14,7 @@
 #include "util.h"
 
 /* To be looked at, and to be asked for. */
-#define WAIT_NSEC (120 * MCR_NSEC_PER_SEC)
+#define WAIT_NSEC (600 * MCR_NSEC_PER_SEC)
 
 bool refault_held_wants(const struct mcr_charge *c)
 {

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck shell=bash
 # The same mess, and five ways to deal with it: what is left, and at whose cost.
-# timeout: 1000
+# timeout: 1200
 . /opt/mcr-tests/lib.sh
 . /opt/mcr-tests/reaper.sh
 
@@ -80,7 +80,7 @@ reaper() {
 		wait_for 60 eval '(($(dying) <= count))' || true
 		return
 	fi
-	wait_for 300 eval '(($(dying) <= 2 && $(owner_bytes) >= (count + 8) << 20))' || true
+	wait_for 500 eval '(($(dying) <= 2 && $(owner_bytes) >= (count + 8) << 20))' || true
 	figure "reaper: longest pause of users" "$(status since_start longest_pause_usec)" us
 }
 
