@@ -93,7 +93,6 @@ static void print_advice(const struct mcr_pins *all, const struct mcr_users *u, 
 
 static void print_pin(const struct mcr_pin *p, bool last)
 {
-
 	printf("  %s %7s %6" PRIu64 "  ", last ? "\\-" : "|-", human_bytes(p->bytes), p->refs);
 	print_what(p);
 	print_ranges(p);

@@ -98,6 +98,11 @@ static void on_end(bool late, void *userdata)
 	struct manager *m = userdata;
 
 	m->totals.late_workers += late;
+	/* Not before: a cycle may come while the worker looks. Also when it had no answer: nobody waits for a second look. */
+	for (size_t i = 0; i < m->zombies.n; i++) {
+		m->zombies.at[i].wanted_known |= m->zombies.at[i].in_look;
+		m->zombies.at[i].in_look = false;
+	}
 	if (m->looked_first) {
 		m->looked_first = false;
 		cycle_now(m);	/* they wait for this */
@@ -140,9 +145,8 @@ void pinning_start(struct manager *m)
 		if (!k->wants_look &&
 		    ((!k->tries && !k->unreclaimed) || (k->looked && k->looked_refs == k->refs)))
 			continue;
-		/* Also when no answer comes: nobody waits for a second look. */
 		m->looked_first |= k->wants_look;
-		k->wanted_known |= k->wants_look;
+		k->in_look = k->wants_look;
 		k->wants_look = false;
 		k->looked = true;
 		k->looked_refs = k->refs;

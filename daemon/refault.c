@@ -62,7 +62,7 @@ static bool must_wait(struct manager *m, struct known *k, const struct mcr_zombi
 	if (!m->bus_ready)
 		return in_time;	/* we have just been started: a round would take what nobody could be asked for yet */
 	if (!k->wanted_known) {
-		k->wants_look = in_time;
+		k->wants_look = in_time && !k->in_look;
 		return in_time;
 	}
 	if (k->wanted_bytes < REFAULT_MIN_BYTES && !k->swappable)
