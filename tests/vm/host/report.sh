@@ -100,3 +100,12 @@ print_figures() {
 		{ printf "%-20s %-50s %14s  %s\n", $1, $2, $3, $4 }'
 	echo
 }
+
+# What failed in all boots so far, once more: whoever reads only the end is to know.
+print_failed() {
+	local name
+
+	for name in "${boots[@]}"; do
+		sed -n "s,^not ok ,failed: $name/,p" "$output/$name/results"
+	done
+}
