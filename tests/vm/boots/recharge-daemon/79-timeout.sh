@@ -57,17 +57,25 @@ check_ge "of these, in the middle of a part" "$(count '^put right')" 1
 figure "ended by systemd's time limit" "$(count 'reached runtime time limit')" "of $rounds moves"
 figure "of these, something was put right" "$(count '^put right')" times
 
-# With the unit as it is a time limit is followed by another start, and that by the answer.
-printf '[Service]\nRuntimeMaxSec=%dms\n' $((msec * 2 / 3)) >$drop_in
-systemctl daemon-reload
+# With the unit as it is a time limit is followed by another start, and that by the answer. A machine that was slow when the limit was
+# chosen may be done before it: then once more, with less.
 ended=$(count 'reached runtime time limit')
-move_to owner-two.slice >/run/caller.out 2>&1 &
-caller=$!
-check "it is ended" wait_for 60 has_ended "$ended"
 rm $drop_in
 systemctl daemon-reload
-check "in the end it is answered" wait_for 120 eval "! kill -0 $caller 2>/dev/null"
-wait $caller || mcr_record "not moved: $(</run/caller.out)"
+for share in 66 50 35 25; do
+	move_to owner-one.slice >/dev/null || true
+	printf '[Service]\nRuntimeMaxSec=%dms\n' $((msec * share / 100)) >$drop_in
+	systemctl daemon-reload
+	move_to owner-two.slice >/run/caller.out 2>&1 &
+	caller=$!
+	wait_for 60 eval "has_ended $ended || ! kill -0 $caller 2>/dev/null" || true
+	rm $drop_in
+	systemctl daemon-reload
+	check "it is answered" wait_for 120 eval "! kill -0 $caller 2>/dev/null"
+	wait $caller || mcr_record "not moved: $(</run/caller.out)"
+	! has_ended "$ended" || break
+done
+check "it was ended" has_ended "$ended"
 check_charge "the second owner" $two $((mib * 1024))
 check_le "the first has nothing left, KiB" "$(charged $one)" 256
 check_eq "not a bit is different" "$(sha256sum <$file)" "$before"
