@@ -32,7 +32,7 @@ check "nothing is held any more" wait_for 60 nothing_held
 left_cgroups
 sleep 1
 nudge
-wait_for 20 at_most_zombies "$before" || true
+wait_for 5 at_most_zombies "$before" || true
 
 # Every start runs the command once: a line each.
 runs=$(wc -l </var/tmp/loop)
