@@ -107,9 +107,9 @@ skip() {
 	exit 77
 }
 
-# wait_for SECONDS COMMAND...: poll until it succeeds; fails when it has not by then.
+# wait_for SECONDS COMMAND...: poll until it succeeds; fails when it has not by then. A slow kernel has more time.
 wait_for() {
-	local deadline=$((SECONDS + $1))
+	local deadline=$((SECONDS + $1 * ${MCR_SLOW:-1}))
 
 	shift
 	until "$@"; do

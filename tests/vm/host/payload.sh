@@ -46,6 +46,15 @@ stage_tests() {
 	cat >"$stage/boot.env"
 }
 
+# What belongs to a kernel of ours: lists of what is built in, for modprobe, and the kernel's own test, if it has one.
+stage_kernel() {
+	local entry=$1 stage=$2
+
+	mkdir -p "$stage/usr"
+	cp -R "$entry/modules/lib" "$stage/usr/"
+	[[ ! -e $entry/test_memcg_recharge ]] || cp "$entry/test_memcg_recharge" "$stage/opt/mcr-tests/"
+}
+
 pack_payload() {
 	local stage=$1 disk=$2
 

@@ -71,7 +71,23 @@ terminal_args() {
 # Stalls of a busy host are no fault of the kernel under test: the watchdogs wait long or not at all.
 kernel_args() {
 	echo "root=/dev/vda rw console=ttyS0 loglevel=6 printk.devkmsg=on panic=-1" \
-		"rcupdate.rcu_cpu_stall_timeout=300 nowatchdog $KERNEL_ARGS"
+		"rcupdate.rcu_cpu_stall_timeout=300 nowatchdog $(slow_args) $KERNEL_ARGS"
+}
+
+# Whoever starts a guest that is slow by its checks waits longer for it, and it is preempted wherever it can be.
+slow_args() {
+	((SLOW == 1)) || echo "preempt=full systemd.default_timeout_start_sec=$((90 * SLOW))s" \
+		"udev.event_timeout=$((180 * SLOW))"
+}
+
+# A kernel of ours has all built in that mounts the root.
+boot_args() {
+	if [[ -n $kernel_entry ]]; then
+		printf '%s\n' -kernel "$kernel_entry/bzImage"
+	else
+		printf '%s\n' -kernel "$image/kernel" -initrd "$image/initrd"
+	fi
+	printf '%s\n' -append "$(kernel_args)"
 }
 
 qemu_args() {
@@ -85,7 +101,7 @@ qemu_args() {
 	disk_args root "$dir/root.qcow2" qcow2
 	disk_args mcrpayload "$dir/payload.tar" raw
 	((SWAP == 0)) || disk_args mcrswap "$dir/swap.raw" raw
-	printf '%s\n' -kernel "$image/kernel" -initrd "$image/initrd" -append "$(kernel_args)"
+	boot_args
 }
 
 make_disks() {
