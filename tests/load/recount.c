@@ -128,7 +128,7 @@ static void add_page(int64_t *n, uint64_t head, uint64_t mapped, bool compound)
 
 	n[F_CHARGED]++;
 	n[F_ANON] += anon && mapped;
-	n[F_FILE] += !anon || swapcache;
+	n[F_FILE] += !anon && !swapcache;
 	n[F_SHMEM] += shmem;
 	n[F_SHMEM_THP] += shmem && compound;
 	n[F_MAPPED] += !anon && mapped;
