@@ -72,6 +72,47 @@ const char *mcr_ledger_main_borrower(const struct mcr_ledger *l, size_t pin)
 	return NULL;
 }
 
+/* Of one cgroup, over all objects. */
+struct sum {
+	const char *cgroup;
+	uint64_t mapped_bytes;
+	size_t objects;
+};
+
+static int by_cgroup(const void *a, const void *b)
+{
+	const struct sum *x = a, *y = b;
+
+	return strcmp(x->cgroup, y->cgroup);
+}
+
+static bool is_more(const struct sum *a, const struct sum *b)
+{
+	return a->mapped_bytes != b->mapped_bytes ? a->mapped_bytes > b->mapped_bytes : a->objects > b->objects;
+}
+
+const char *mcr_ledger_largest_borrower(const struct mcr_ledger *l)
+{
+	auto_(freep) struct sum *sums = calloc(l->n + 1, sizeof(*sums));
+	struct sum most = { .cgroup = NULL };
+	size_t n = 0;
+
+	for (size_t i = 0; sums && i < l->n; i++)
+		if (*l->borrowers[i].cgroup)
+			sums[n++] = (struct sum){ l->borrowers[i].cgroup, l->borrowers[i].mapped_bytes, 1 };
+	if (n)
+		qsort(sums, n, sizeof(*sums), by_cgroup);
+	for (size_t i = 0; i < n; i++) {
+		if (i && strcmp(sums[i].cgroup, sums[i - 1].cgroup) == 0) {
+			sums[i].mapped_bytes += sums[i - 1].mapped_bytes;
+			sums[i].objects += sums[i - 1].objects;
+		}
+		if (!most.cgroup || is_more(&sums[i], &most))
+			most = sums[i];
+	}
+	return most.cgroup;
+}
+
 /* A SysV segment with a key can be attached by it; without one, by who has kept its number. */
 static bool has_name(const struct mcr_pin *p)
 {

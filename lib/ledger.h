@@ -37,6 +37,9 @@ int mcr_ledger_make(const struct mcr_users *users, struct mcr_ledger **ret);
 /* The cgroup that maps most of it, or has it open if none maps it; NULL: nobody borrows it. */
 const char *mcr_ledger_main_borrower(const struct mcr_ledger *l, size_t pin);
 
+/* The cgroup that maps most of all objects together, or has most of them if none maps any; NULL: nobody borrows any. */
+const char *mcr_ledger_largest_borrower(const struct mcr_ledger *l);
+
 /* What can become of an object. */
 enum mcr_object_use {
 	MCR_OBJECT_BORROWED,

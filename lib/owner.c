@@ -11,6 +11,7 @@
 #include "cgroup.h"
 #include "config.h"
 #include "fileio.h"
+#include "shmobject.h"
 #include "util.h"
 
 #define START_USEC (5 * MCR_USEC_PER_SEC)
@@ -81,6 +82,26 @@ int mcr_owner_within_limits(const struct mcr_hierarchy *h, const char *owner, co
 			return -EXDEV;
 	}
 	return 0;
+}
+
+int mcr_owner_room(const struct mcr_hierarchy *h, const char *owner, const char *path, uint64_t *ret)
+{
+	auto_(freep) char *at = strdup(owner + strspn(owner, "/"));
+	uint64_t room = UINT64_MAX;
+	int r = at ? 0 : -ENOMEM;
+	char *slash;
+
+	path += strspn(path, "/");
+	while (r == 0 && *at && !is_in(path, at, strlen(at))) {
+		auto_(closep) int fd = mcr_cgroup_open_path(h, at);
+
+		r = fd < 0 ? fd : mcr_headroom_here(fd, &room);
+		slash = strrchr(at, '/');
+		*(slash ? slash : at) = '\0';
+	}
+	if (r == 0)
+		*ret = room;
+	return r;
 }
 
 char *mcr_owner_top_slice(const char *path)

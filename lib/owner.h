@@ -10,6 +10,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct mcr_hierarchy;
 struct mcr_policy;
@@ -37,6 +38,12 @@ int mcr_owner_by_policy(const struct mcr_policy *p, const char *slice, char **re
  * and the owner is not, has memory.max, memory.high or memory.swap.max; -ENOMEM.
  */
 int mcr_owner_within_limits(const struct mcr_hierarchy *h, const char *owner, const char *path);
+
+/*
+ * Bytes that can be charged to the owner before it, or a cgroup above it in which the other cgroup (alive or dead) is
+ * not, reaches memory.max or memory.high; UINT64_MAX: no limit. 0 or errno.
+ */
+int mcr_owner_room(const struct mcr_hierarchy *h, const char *owner, const char *path, uint64_t *ret);
 
 /* The outermost slice on the way to this cgroup, which lives longest; allocated. NULL: there is none, or no memory. */
 char *mcr_owner_top_slice(const char *path);

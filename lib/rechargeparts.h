@@ -12,7 +12,9 @@
 
 struct json_object;
 struct mcr_holderwalk;
+struct mcr_ledger;
 struct mcr_pin;
+struct mcr_pins;
 struct mcr_recharge_opts;
 struct mcr_recharge_request;
 struct mcr_rewrite_result;
@@ -27,6 +29,8 @@ struct mcr_recharging {
 	int owner_fd;			/* -EBADF: none, or not yet */
 	struct json_object *objects;
 	uint64_t moved_bytes, left_bytes, longest_pause_usec, shield_bytes;
+	uint64_t drained_bytes;		/* that nobody had mapped, before the kernel moved the rest */
+	const char *kernel, *kernel_why_not;	/* a word for what the kernel did, and why not; static; NULL: it was not asked */
 	const char *why_not;		/* the first reason against one of them; static */
 };
 
@@ -59,3 +63,12 @@ bool mcr_recharging_by_swap(struct mcr_recharging *run, const struct mcr_pin *p,
  */
 int mcr_recharging_move(struct mcr_recharging *run, const struct mcr_shmobject *object, const struct mcr_pin *p,
 			const char *name, const char *user);
+
+/*
+ * Moves all that the cgroup is charged by the kernel, if it can and may; pins and ledger may be NULL: BPF is refused.
+ * True: that was it, and what came of it is noted.  False: others may try; run->moved_bytes may have been moved before.
+ */
+bool mcr_recharging_whole(struct mcr_recharging *run, const struct mcr_pins *pins, const struct mcr_ledger *ledger);
+
+/* Of what is left after the kernel ceased to move it, notes what no object by object would move. */
+void mcr_recharging_whole_rest(struct mcr_recharging *run, const struct mcr_pins *pins);

@@ -98,7 +98,7 @@ static int move_pin(struct mcr_recharging *run, const struct mcr_pins *pins, con
 static int look(struct mcr_recharging *run, struct mcr_pins **ret)
 {
 	uint64_t id = run->q->cgroup_id;
-	int r = mcr_pins_walker_new(&run->swap.walker, NULL);
+	int r = run->swap.walker ? 0 : mcr_pins_walker_new(&run->swap.walker, NULL);
 
 	if (r == 0)
 		r = mcr_pins_walk(run->swap.walker, id, ret);
@@ -139,37 +139,81 @@ static void refault(struct mcr_recharging *run)
 	run->shield_bytes += out.shield_bytes;
 }
 
-static int move_memcg(struct mcr_recharging *run)
-{
-	auto_(mcr_pins_freep) struct mcr_pins *pins = NULL;
-	auto_(mcr_users_freep) struct mcr_users *users = NULL;
-	auto_(mcr_ledger_freep) struct mcr_ledger *ledger = NULL;
-	int r = look(run, &pins);
+/* What is charged, and who uses it. */
+struct sight {
+	struct mcr_pins *pins;
+	struct mcr_users *users;
+	struct mcr_ledger *ledger;
+};
 
+static void sight_done(struct sight *s)
+{
+	mcr_ledger_freep(&s->ledger);
+	mcr_users_freep(&s->users);
+	mcr_pins_freep(&s->pins);
+}
+
+static int look_around(struct mcr_recharging *run, struct sight *s)
+{
+	int r;
+
+	sight_done(s);
+	mcr_recharging_step(run, LOOK_SEC);
+	r = look(run, &s->pins);
 	if (r == 0)
-		r = mcr_users_find("/proc", pins, &users);
-	if (r == 0)
-		r = mcr_ledger_make(users, &ledger);
-	for (size_t i = 0; r == 0 && i < pins->n; i++) {
-		if (!mcr_reach_is_shmem(&pins->pins[i]))
+		r = mcr_users_find("/proc", s->pins, &s->users);
+	return r == 0 ? mcr_ledger_make(s->users, &s->ledger) : r;
+}
+
+static int move_objects(struct mcr_recharging *run, const struct sight *s)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < s->pins->n; i++) {
+		if (!mcr_reach_is_shmem(&s->pins->pins[i]))
 			continue;
 		if (in_use_again(run)) {
 			mcr_recharging_note_why(run, "it is in use again");
 			break;
 		}
-		r = move_pin(run, pins, ledger, i);
+		r = move_pin(run, s->pins, s->ledger, i);
 	}
 	mcr_recharging_step(run, REST_SEC);
 	if (r == 0 && !in_use_again(run))
 		refault(run);
+	return r;
+}
+
+static int move_memcg(struct mcr_recharging *run)
+{
+	auto_(sight_done) struct sight s = { .pins = NULL };
+	int r = look_around(run, &s);
+
+	if (r == 0 && mcr_recharging_whole(run, s.pins, s.ledger))
+		return 0;
+	if (r == 0 && run->moved_bytes) {	/* the kernel has begun, and ceased */
+		r = look_around(run, &s);
+		if (r == 0)
+			mcr_recharging_whole_rest(run, s.pins);
+	}
+	if (r == 0)
+		r = move_objects(run, &s);
 	if (r == -ESTALE) {	/* the last reference has gone meanwhile */
-		mcr_recharging_note_why(run, "the cgroup is gone, and nothing holds it");
+		mcr_recharging_note_why(run, run->moved_bytes ? NULL : "the cgroup is gone, and nothing holds it");
 		r = 0;
 	}
 	mcr_recharging_step(run, 0);		/* it looks at no process, and each of its steps has an end of its own */
 	if (r == 0)
 		move_by_swap(run);
 	return r;
+}
+
+/* Without BPF a user might not be seen, which is nothing to the kernel. */
+static int move_blindly(struct mcr_recharging *run)
+{
+	if (run->owner_fd < 0 || !run->q->cgroup_id || !mcr_recharging_whole(run, NULL, NULL))
+		mcr_recharging_note_why(run, "BPF is refused here, and without it a user might not be seen");
+	return 0;
 }
 
 static int move_file(struct mcr_recharging *run)
@@ -199,6 +243,9 @@ static struct json_object *answer(struct mcr_recharging *run)
 	add_u64(o, "longest_pause_usec", run->longest_pause_usec);
 	add_u64(o, "shield_bytes", run->shield_bytes);
 	add_str(o, "why_not", run->why_not);
+	add_str(o, "kernel", run->kernel);
+	add_str(o, "kernel_why_not", run->kernel_why_not);
+	add_u64(o, "drained_bytes", run->drained_bytes);
 	if (run->swap.n && !run->o->dry_run) {
 		add_u64(o, "swapped_out_bytes", run->swap.out_bytes);
 		if (run->swap.left_entries != UINT64_MAX)
@@ -214,18 +261,19 @@ int mcr_recharge_run(const struct mcr_recharge_opts *o, const struct mcr_recharg
 		.o = o, .q = q, .objects = json_object_new_array(),
 		.swap = { .h = o->h, .cgroup_id = q->cgroup_id, .out = o->out, .userdata = o->userdata },
 	};
-	auto_(closep) int fd = run.owner_fd = open_owner(&run, q->owner);
-	int r;
+	int r = mcr_holderwalk_new(&run.walk, NULL);
 
-	r = mcr_holderwalk_new(&run.walk, NULL);
+	run.owner_fd = open_owner(&run, q->owner);
 	run.swap.walk = run.walk;
 	if (r < 0)
-		mcr_recharging_note_why(&run, "BPF is refused here, and without it a user might not be seen");
-	else if (fd < 0)
-		mcr_recharging_note_why(&run, owner_why(fd));
-	r = run.why_not ? 0 : q->cgroup_id ? move_memcg(&run) : move_file(&run);
+		r = move_blindly(&run);
+	else if (run.owner_fd < 0)
+		mcr_recharging_note_why(&run, owner_why(run.owner_fd));
+	else
+		r = q->cgroup_id ? move_memcg(&run) : move_file(&run);
 	if (r == 0)
 		*ret = answer(&run);
+	close_fd(run.owner_fd);
 	json_object_put(run.objects);
 	mcr_swaprun_done(&run.swap);
 	mcr_pins_walker_free(run.swap.walker);

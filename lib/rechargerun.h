@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Serves one request to recharge: finds the objects of shared memory that are charged to a memcg (or the file that was
- * named), and moves each to the owner by the strategy that fits; then its page cache, as far as live users have it mapped.
+ * Serves one request to recharge: has the kernel move all of a memcg, where it can (rechargekernel.h); else finds the objects of
+ * shared memory that are charged to it (or the file that was named), and moves each to the owner by the strategy that
+ * fits; then its page cache, as far as live users have it mapped.
  */
 #pragma once
 
@@ -33,6 +34,13 @@ struct mcr_recharge_opts {
 	 * NULL.
 	 */
 	void (*step)(unsigned int sec);
+	const char *kernel_dir;		/* as of kernelrecharge.h */
+	/*
+	 * Around what the kernel does: a signal that would end us is to end its work instead (EINTR), so that what was moved can be
+	 * told. And has one come? Both may be NULL.
+	 */
+	void (*listen)(bool on);
+	bool (*stopped)(void);
 };
 
 /*

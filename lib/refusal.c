@@ -62,6 +62,10 @@ static const struct {
 	[MCR_REFUSED_NO_SHIELD] = { "no-shield", "memory cannot be taken from it here without taking it from others" },
 	[MCR_REFUSED_IN_USE] = { "in-use", "it is in use again" },
 	[MCR_REFUSED_UNREADABLE] = { "unreadable", "it cannot be opened, or not be read" },
+	[MCR_REFUSED_KERNEL_BUSY] = { "kernel-busy", "some of it is busy just now: locked, under I/O, or in somebody else's hands in the kernel" },
+	[MCR_REFUSED_KERNEL_OFF] = { "kernel-off", "recharging by the kernel was switched off meanwhile, and nothing else moves it" },
+	[MCR_REFUSED_STOPPED] = { "stopped", "it was stopped" },
+	[MCR_REFUSED_TIME] = { "time", "its time was over" },
 };
 
 const char *mcr_refusal_name(enum mcr_refusal refusal)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Why the charge of an object of shared memory, or of page cache, is not moved, or not all of it.
+ * Why the charge of an object of shared memory, of page cache, or of a whole cgroup is not moved, or not all of it.
  */
 #pragma once
 
@@ -60,6 +60,11 @@ enum mcr_refusal {
 	MCR_REFUSED_NO_SHIELD,
 	MCR_REFUSED_IN_USE,
 	MCR_REFUSED_UNREADABLE,
+	/* Of all that a cgroup is charged, by the kernel. */
+	MCR_REFUSED_KERNEL_BUSY,
+	MCR_REFUSED_KERNEL_OFF,
+	MCR_REFUSED_STOPPED,
+	MCR_REFUSED_TIME,
 	MCR_REFUSAL_MAX,
 };
 

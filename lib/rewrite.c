@@ -32,7 +32,7 @@
 
 const char *mcr_rewrite_strategy_name(enum mcr_rewrite_strategy strategy)
 {
-	static const char *const names[] = { "none", "lease", "frozen", "swap", "swap-in" };
+	static const char *const names[] = { "none", "lease", "frozen", "swap", "swap-in", "kernel" };
 
 	return (unsigned int)strategy < ARRAY_SIZE(names) ? names[strategy] : "unknown";
 }

@@ -38,6 +38,8 @@ enum mcr_rewrite_strategy {
 	/* Not of mcr_rewrite(), but of rechargeswap.h. */
 	MCR_REWRITE_SWAP,		/* out, removal of the cgroup, back in */
 	MCR_REWRITE_SWAP_IN,		/* back in: it was in swap already, and its cgroup removed */
+	/* Nor of these, but of rechargekernel.h. */
+	MCR_REWRITE_KERNEL,
 };
 
 /* A static word for it: "lease". */

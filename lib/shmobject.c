@@ -187,20 +187,29 @@ static void take_limit(int fd, const char *knob, uint64_t usage, uint64_t *room)
 		*room = limit;
 }
 
+int mcr_headroom_here(int cgroup_fd, uint64_t *room)
+{
+	uint64_t usage;
+	int r = mcr_read_u64_at(cgroup_fd, "memory.current", &usage);
+
+	if (r < 0)
+		return r;
+	take_limit(cgroup_fd, "memory.max", usage, room);
+	take_limit(cgroup_fd, "memory.high", usage, room);
+	return 0;
+}
+
 int mcr_headroom(int cgroup_fd, uint64_t *ret)
 {
 	auto_(closep) int fd = openat(cgroup_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	uint64_t room = UINT64_MAX, usage;
+	uint64_t room = UINT64_MAX;
 	int r = 0;
 
 	if (fd < 0)
 		return -errno;
-	while ((r = mcr_read_u64_at(fd, "memory.current", &usage)) == 0) {
-		int up;
+	while ((r = mcr_headroom_here(fd, &room)) == 0) {
+		int up = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-		take_limit(fd, "memory.max", usage, &room);
-		take_limit(fd, "memory.high", usage, &room);
-		up = openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 		if (up < 0)
 			return -errno;
 		close(fd);

@@ -45,6 +45,9 @@ enum mcr_refusal mcr_shmobject_seals(int fd);
 
 void mcr_shmobject_close(struct mcr_shmobject *o);
 
+/* Makes *room smaller where this cgroup alone reaches memory.max or memory.high before. 0 or errno; -ENOENT: it has no limits. */
+int mcr_headroom_here(int cgroup_fd, uint64_t *room);
+
 /*
  * Bytes that can be charged to this cgroup before it or one above reaches memory.max or memory.high; UINT64_MAX: no limit.
  * 0 or errno.

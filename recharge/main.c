@@ -101,6 +101,29 @@ static void drop_and_look(const char *name, void *userdata)
 	start_clock(LOOK_SEC);
 }
 
+/* ---- Being stopped while the kernel works ---- */
+
+/* Elsewhere SIGTERM ends us at once, and ExecStopPost= puts right; here it ends what the kernel does, and we tell how far that came. */
+static volatile sig_atomic_t term_came;
+
+static void on_term(int sig)
+{
+	(void)sig;
+	term_came = 1;
+}
+
+static void listen_for_term(bool on)
+{
+	const struct sigaction action = { .sa_handler = on ? on_term : SIG_DFL };
+
+	sigaction(SIGTERM, &action, NULL);
+}
+
+static bool term_has_come(void)
+{
+	return term_came;
+}
+
 static int new_journal(struct mcr_chunklog **ret)
 {
 	auto_(mcr_chunklog_freep) struct mcr_chunklog *log = NULL;
@@ -138,7 +161,8 @@ static int serve(struct repair *c)
 	auto_(mcr_chunklog_freep) struct mcr_chunklog *log = NULL;
 	struct mcr_recharge_opts opts = {
 		.h = c->h, .keep = keep_and_move, .drop = drop_and_look, .out = tell_out, .userdata = c,
-		.step = start_clock, .journal_dir_fd = c->run_fd, .proc_fd = c->proc_fd,
+		.step = start_clock, .listen = listen_for_term, .stopped = term_has_come,
+		.journal_dir_fd = c->run_fd, .proc_fd = c->proc_fd,
 	};
 	struct mcr_recharge_request q;
 	struct json_object *result = NULL;

@@ -92,5 +92,28 @@ START_TEST(what_nobody_has_is_unused_lost_or_unknown)
 }
 END_TEST
 
+START_TEST(who_maps_most_of_all_together_is_found)
+{
+	struct mcr_user users[] = {
+		one(0, 1, db, 4096, 1), one(1, 2, web, 3000, 0), one(2, 2, web, 3000, 0), one(3, 9, NULL, 9000, 0),
+	};
+	struct mcr_users u = { .users = users, .n = ARRAY_SIZE(users), .complete = true };
+	auto_(mcr_ledger_freep) struct mcr_ledger *l = NULL, *unmapped = NULL, *empty = NULL;
+
+	ck_assert_int_eq(mcr_ledger_make(&u, &l), 0);
+	ck_assert_str_eq(mcr_ledger_largest_borrower(l), web);
+	for (size_t i = 0; i < u.n; i++)
+		users[i].mapped_bytes = 0;
+	users[2].cgroup = users[1].cgroup = db;		/* nobody maps any: who has most of them */
+	users[0].cgroup = web;
+	ck_assert_int_eq(mcr_ledger_make(&u, &unmapped), 0);
+	ck_assert_str_eq(mcr_ledger_largest_borrower(unmapped), db);
+	u.n = 0;
+	ck_assert_int_eq(mcr_ledger_make(&u, &empty), 0);
+	ck_assert_ptr_null(mcr_ledger_largest_borrower(empty));
+}
+END_TEST
+
 TEST_MAIN("ledger", nobody_borrows_from_nobody, processes_of_a_cgroup_borrow_once, who_maps_most_comes_first,
-	  what_nobody_has_is_unused_lost_or_unknown)
+	  what_nobody_has_is_unused_lost_or_unknown,
+	  who_maps_most_of_all_together_is_found)

@@ -1,12 +1,23 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "owner.h"
 
+#include <errno.h>
 #include <string.h>
 
+#include "cgroup.h"
 #include "config.h"
 #include "main.h"
 #include "policy.h"
 #include "util.h"
+
+int __wrap_mcr_cgroup_open_path(const struct mcr_hierarchy *h, const char *path);
+int __wrap_mcr_cgroup_open_path(const struct mcr_hierarchy *h, const char *path)
+{
+	int fd = openat(temp_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	(void)h;
+	return fd < 0 ? -errno : fd;
+}
 
 static void assert_owner(const char *slice, const char *owner)
 {
@@ -99,5 +110,44 @@ START_TEST(the_outermost_slice_lives_longest)
 }
 END_TEST
 
+/* A cgroup below the temporary directory, with 100 bytes and a limit. */
+static void make_limited(const char *path, const char *max, const char *high)
+{
+	int fd;
+
+	ck_assert_int_eq(mkdirat(temp_fd, path, 0700), 0);
+	fd = openat(temp_fd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	put_file(fd, "memory.current", "100\n");
+	put_file(fd, "memory.max", max);
+	put_file(fd, "memory.high", high);
+	close(fd);
+}
+
+static uint64_t room(const char *owner, const char *path)
+{
+	uint64_t bytes = UNTOUCHED;
+
+	ck_assert_int_eq(mcr_owner_room(NULL, owner, path, &bytes), 0);
+	return bytes;
+}
+
+START_TEST(limits_above_both_leave_room_for_what_is_there_already)
+{
+	uint64_t bytes = UNTOUCHED;
+
+	make_limited("a.slice", "110\n", "max\n");
+	make_limited("a.slice/b.slice", "max\n", "5000\n");
+	make_limited("a.slice/b.slice/o.slice", "7000\n", "max\n");
+	ck_assert_uint_eq(room("a.slice/b.slice/o.slice", "/a.slice/b.slice/x.service"), 6900);
+	ck_assert_uint_eq(room("/a.slice/b.slice/o.slice", "/a.slice/x.service"), 4900);
+	ck_assert_uint_eq(room("a.slice/b.slice/o.slice", "/x.service"), 10);
+	ck_assert_uint_eq(room("a.slice/b.slice", "/a.slice/b.slice/x.service"), UINT64_MAX);
+	ck_assert_uint_eq(room("a.slice/b.slice/o.slice", "/a.slice/b.slice/o.slice.other"), 6900);
+	ck_assert_int_eq(mcr_owner_room(NULL, "a.slice/gone.slice", "/a.slice/x", &bytes), -ENOENT);
+	ck_assert_uint_eq(bytes, UNTOUCHED);
+}
+END_TEST
+
 TEST_MAIN("owner", the_outermost_slice_lives_longest, the_owner_group_of_a_slice_is_a_slice_in_it, systemd_puts_it_there_by_its_name, what_is_no_slice_has_none,
-	  an_owner_group_is_known_by_its_name, a_policy_names_it_or_leaves_it_to_the_slice)
+	  an_owner_group_is_known_by_its_name, a_policy_names_it_or_leaves_it_to_the_slice,
+	  limits_above_both_leave_room_for_what_is_there_already)
