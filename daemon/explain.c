@@ -12,6 +12,7 @@
 #include "config.h"
 #include "fileio.h"
 #include "fit.h"
+#include "kernelrecharge.h"
 #include "manager.h"
 #include "owner.h"
 #include "pinjson.h"
@@ -140,13 +141,14 @@ static bool may_ask(uid_t uid, const char *path)
 static int start(struct manager *m, sd_bus_message *call, const struct mcr_zombie *z)
 {
 	const struct mcr_policy *p = coverage_policy(m, z->id, z->path, NULL);
-	struct explain_arg arg = { .id = z->id, .path = z->path, .fit.owner_user = p && mcr_owner_is_user(p) };
+	struct explain_arg arg = { .id = z->id, .path = z->path, .fit = {
+		.owner_user = p && mcr_owner_is_user(p), .kernel = mcr_kernelrecharge_is_on(NULL),
+	} };
 	auto_(freep) char *owner = NULL;
 	int r;
 
 	if (recharge_owner_of(m->config, p ? p : m->config->policies[0], z->path, &owner) == 0)
 		arg.fit.owner = owner;
-
 	arg.fd = m->explain_fd = memfd_create("explain", MFD_CLOEXEC);
 	if (arg.fd < 0)
 		return -errno;

@@ -6,6 +6,7 @@
 #include "bus.h"
 #include "census.h"
 #include "config.h"
+#include "kernelrecharge.h"
 #include "log.h"
 #include "manager.h"
 #include "pins.h"
@@ -17,7 +18,7 @@
 struct answer {
 	uint64_t id;
 	bool hopeless;		/* nothing that holds it may go by reclaim */
-	bool swappable;		/* shared memory of it would go to swap */
+	bool swappable;		/* memory of it that could be recharged would go to swap */
 	uint64_t wanted_bytes;	/* of its page cache, in page tables */
 	uint32_t main_pin;	/* enum mcr_pin_kind */
 	uint64_t main_pin_bytes;
@@ -30,14 +31,20 @@ struct look_arg {
 	size_t n;
 };
 
-static struct answer judge(const struct mcr_pins *p, bool swap)
+/* Would a round push it to swap, where it has a better place to go to?  Private memory has one where the kernel moves it. */
+static bool is_swappable(const struct mcr_pin *p, bool kernel)
+{
+	return p->bytes && (mcr_reach_is_shmem(p) || (kernel && p->kind == MCR_PIN_ANON));
+}
+
+static struct answer judge(const struct mcr_pins *p, bool swap, bool kernel)
 {
 	struct answer a = { .id = p->id, .hopeless = p->complete && p->n > 0 && p->refs_explained >= p->refs_held };
 
 	for (size_t i = 0; i < p->n; i++) {
 		a.hopeless = a.hopeless && !mcr_pin_may_go(&p->pins[i], swap);
 		a.wanted_bytes += p->pins[i].kind == MCR_PIN_FILE ? p->pins[i].mapped_bytes : 0;
-		a.swappable = a.swappable || (swap && p->pins[i].bytes && mcr_reach_is_shmem(&p->pins[i]));
+		a.swappable = a.swappable || (swap && is_swappable(&p->pins[i], kernel));
 	}
 	if (p->n == 0)
 		return a;
@@ -51,7 +58,7 @@ static int look_in_worker(void *userdata, int out_fd)
 {
 	const struct look_arg *arg = userdata;
 	auto_(mcr_pins_walker_freep) struct mcr_pins_walker *w = NULL;
-	bool swap = mcr_swap_is_on();
+	bool swap = mcr_swap_is_on(), kernel = mcr_kernelrecharge_is_on(NULL);
 	int r = mcr_pins_walker_new(&w, NULL);
 
 	if (r < 0)
@@ -68,7 +75,7 @@ static int look_in_worker(void *userdata, int out_fd)
 		}
 		if (r < 0)
 			break;
-		a = judge(p, swap);
+		a = judge(p, swap, kernel);
 		r = mcr_worker_report(out_fd, &a, sizeof(a));
 	}
 	return r;

@@ -57,14 +57,22 @@ static uint64_t number(struct json_object *o, const char *key)
 	return json_object_get_uint64(json_object_object_get(o, key));
 }
 
-static void tell(const struct recharge *one, uint64_t moved, const char *why_not)
+/* All of it, by the kernel? */
+static bool is_by_kernel(struct json_object *o)
+{
+	const char *word = json_object_get_string(json_object_object_get(o, "kernel"));
+
+	return word && (strcmp(word, "done") == 0 || strcmp(word, "left") == 0);
+}
+
+static void tell(const struct recharge *one, uint64_t moved, const char *why_not, bool by_kernel)
 {
 	char reason[256];
 
 	if (one->dry_run)
 		return;
 	if (moved) {
-		snprintf(reason, sizeof(reason), "to %s%s%s%s", one->owner_user ? "who maps most of it, or " : "", one->owner,
+		snprintf(reason, sizeof(reason), "%sto %s%s%s%s", by_kernel ? "by the kernel, " : "", one->owner_user ? "who maps most of it, or " : "", one->owner,
 			 why_not ? "; the rest not: " : "", why_not ? why_not : "");
 		log_action(EVENT_RECHARGED, LOG_INFO, "recharged", one->path, moved, reason);
 	} else {
@@ -86,10 +94,11 @@ static void spend(struct manager *m, const struct recharge *one, uint64_t bytes)
 static void finish(struct manager *m, struct recharge *one, struct json_object *o, const char *why_not)
 {
 	const struct recharge was = *one;
+	bool by_kernel = is_by_kernel(o);
 
 	if (o)
 		why_not = json_object_get_string(json_object_object_get(o, "why_not"));
-	tell(one, number(o, "moved_bytes"), why_not);
+	tell(one, number(o, "moved_bytes"), why_not, by_kernel);
 	/* Of one that failed nobody has said how much: all that it could have been. */
 	if (o && !one->held)
 		spend(m, one, json_object_object_get(o, "shield_bytes") ? number(o, "shield_bytes") : one->shield_max_bytes);
@@ -104,8 +113,8 @@ static void finish(struct manager *m, struct recharge *one, struct json_object *
 		was.done(o, why_not, was.userdata);
 	if (was.held)
 		settle_recharged(m, was.id);
-	if (was.anchor_id)
-		refault_ended(m, was.anchor_id);
+	if (was.anchor_id)	/* a shield takes from all there, the kernel from this one */
+		refault_ended(m, was.anchor_id, by_kernel ? was.id : 0);
 }
 
 static void take(struct manager *m, const char *name)

@@ -112,12 +112,12 @@ bool refault_waits_for(const struct refault_waits *w, uint64_t anchor_id)
 	return w->n && bsearch(&anchor_id, w->anchors, w->n, sizeof(*w->anchors), by_number);
 }
 
-void refault_ended(struct manager *m, uint64_t anchor_id)
+void refault_ended(struct manager *m, uint64_t anchor_id, uint64_t id)
 {
 	for (size_t i = 0; m->census && i < m->census->n; i++) {
 		struct known *k = zombies_find(&m->zombies, m->census->zombies[i].id);
 
-		if (k && m->census->zombies[i].anchor_id == anchor_id)
+		if (k && m->census->zombies[i].anchor_id == anchor_id && (!id || k->id == id))
 			k->refaulted = true;
 	}
 	cycle_now(m);

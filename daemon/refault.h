@@ -37,5 +37,5 @@ int refault_plan(struct manager *m, struct refault_waits *ret);
 void refault_waits_done(struct refault_waits *w);
 bool refault_waits_for(const struct refault_waits *w, uint64_t anchor_id);
 
-/* A zombie's recharge has ended: it was that of all dead ones below the same ancestor. */
-void refault_ended(struct manager *m, uint64_t anchor_id);
+/* A zombie's recharge has ended: it was that of all dead ones below the same ancestor, or of the one with this id alone (0: of all). */
+void refault_ended(struct manager *m, uint64_t anchor_id, uint64_t id);

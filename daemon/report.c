@@ -14,6 +14,7 @@
 #include "fileio.h"
 #include "gate.h"
 #include "json.h"
+#include "kernelrecharge.h"
 #include "log.h"
 #include "manager.h"
 #include "pinjson.h"
@@ -135,6 +136,13 @@ static struct json_object *recharges_json(const struct manager *m)
 	return o;
 }
 
+static struct json_object *kernel_json(void)
+{
+	struct mcr_kernelrecharge k;
+
+	return mcr_kernelrecharge_json(mcr_kernelrecharge_read(NULL, &k) == 0 ? &k : NULL);
+}
+
 static struct json_object *gate_json(const struct manager *m)
 {
 	struct json_object *o = json_object_new_object();
@@ -215,6 +223,7 @@ static struct json_object *status_json(const struct manager *m)
 	json_object_object_add(o, "held", held_json(m));
 	json_object_object_add(o, "since_start", totals_json(m));
 	json_object_object_add(o, "recharges", recharges_json(m));
+	json_object_object_add(o, "kernel_recharge", kernel_json());
 	json_object_object_add(o, "gate", gate_json(m));
 	json_object_object_add(census, "named", json_object_new_boolean(m->walker != NULL));
 	add_str(census, "why_not", m->walker ? NULL : m->walker_why);

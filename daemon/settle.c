@@ -13,6 +13,7 @@
 #include "fileio.h"
 #include "gate.h"
 #include "hierarchy.h"
+#include "kernelrecharge.h"
 #include "log.h"
 #include "manager.h"
 #include "refault.h"
@@ -186,10 +187,10 @@ static uint64_t next_try(const struct manager *m, const struct held *h)
 	return h->wants_sync && m->config->sync && sync > due && sync < limit ? sync : due;
 }
 
-/* Tmpfs and shared memory, also what of it is in swap. */
+/* Tmpfs and shared memory, also what of it is in swap; by the kernel, whatever it is. */
 static bool may_recharge(const struct mcr_charge *left)
 {
-	return left->shmem_bytes + left->swap_bytes > 0;
+	return left->shmem_bytes + left->swap_bytes > 0 || (charged(left) > 0 && mcr_kernelrecharge_is_on(NULL));
 }
 
 void settle_recharged(struct manager *m, uint64_t id)

@@ -32,7 +32,7 @@ struct known {
 	uint64_t wanted_bytes;		/* of its page cache, mapped by live users; of meaning when known */
 	uint64_t waits_since_ns;	/* with that, until it was looked at and recharged; 0: it does not */
 	bool wants_look, in_look, wanted_known, refaulted;
-	bool swappable;		/* has shared memory that a round would push to swap, and charge to its ancestor */
+	bool swappable;		/* has memory to be recharged that a round would push to swap, and charge to its ancestor */
 	bool since_exact;
 	bool pinned;
 	bool told_dry;		/* what would be done with it was told of */
