@@ -15,6 +15,7 @@
 #include "fileio.h"
 #include "fit.h"
 #include "hierarchy.h"
+#include "kernelrecharge.h"
 #include "owner.h"
 #include "pinjson.h"
 #include "pins.h"
@@ -88,7 +89,7 @@ static void print_advice(const struct mcr_pins *all, const struct mcr_users *u, 
 		return;
 	}
 	printf("  %c    %s\n  %c    %s", rail, advice_text(p), rail, mcr_fit_text(&f, opts));
-	printf("%s%s\n", mcr_fit_is_open(&f) ? ": " : "", mcr_fit_is_open(&f) ? command : "");
+	printf("%s%s\n", mcr_fit_is_open(&f) ? ": " : "", mcr_fit_is_open(&f) ? advice_recharge(all->id) : "");
 }
 
 static void print_pin(const struct mcr_pin *p, bool last)
@@ -175,7 +176,7 @@ static char *owner_of(const struct mcr_config *config, const char *path, bool *r
 static void tell(const struct mcr_pins *p, const char *path, struct totals *t, struct json_object *list)
 {
 	auto_(mcr_users_freep) struct mcr_users *u = NULL;
-	struct mcr_fit_opts opts = { .owner = NULL };
+	struct mcr_fit_opts opts = { .kernel = mcr_kernelrecharge_is_on(NULL) };
 	auto_(freep) char *owner = owner_of(t->config, path, &opts.owner_user);
 
 	opts.owner = owner;

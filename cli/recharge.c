@@ -260,18 +260,35 @@ static int try(const struct mcr_hierarchy *h, const struct mcr_recharge_request 
 
 /* ---- Telling ---- */
 
+/* "lease", "frozen" stand behind a number of bytes as they are. */
+static const char *by(const char *strategy)
+{
+	return !strategy ? "" : strcmp(strategy, "kernel") == 0 ? "by the kernel" : strategy;
+}
+
 static void print_object(struct json_object *o, bool dry_run)
 {
-	const char *why = get_str(o, "why_not"), *strategy = get_str(o, "strategy");
+	const char *why = get_str(o, "why_not"), *strategy = by(get_str(o, "strategy"));
 	uint64_t moved = get_u64(o, "moved_bytes");
 
 	printf("  %s %s: ", get_str(o, "kind"), get_str(o, "name") ? printable(get_str(o, "name")) : "without a name");
 	if (dry_run && !why)
-		printf("%s would be moved %s\n", human_bytes(get_u64(o, "bytes")), strategy ? strategy : "");
+		printf("%s would be moved %s\n", human_bytes(get_u64(o, "bytes")), strategy);
 	else if (moved)
-		printf("%s moved %s%s%s\n", human_bytes(moved), strategy ? strategy : "", why ? "; the rest not: " : "", why ? why : "");
+		printf("%s moved %s%s%s\n", human_bytes(moved), strategy, why ? "; the rest not: " : "", why ? why : "");
 	else
 		printf("%s, not moved: %s\n", human_bytes(get_u64(o, "bytes")), why ? why : "nothing is in memory");
+}
+
+/* Where the kernel has it at all. */
+static void print_kernel(struct json_object *o)
+{
+	const char *word = get_str(o, "kernel"), *why = get_str(o, "kernel_why_not");
+
+	if (why && word && strcmp(word, "absent") != 0)
+		printf("  not by the kernel: %s\n", why);
+	if (get_u64(o, "drained_bytes"))
+		printf("  page cache that nobody maps: %s reclaimed\n", human_bytes(get_u64(o, "drained_bytes")));
 }
 
 static void print_answer(struct json_object *o)
@@ -291,6 +308,7 @@ static void print_answer(struct json_object *o)
 		       get_u64(o, "longest_pause_usec") / 1000.0);
 	for (size_t i = 0; i < n; i++)
 		print_object(json_object_array_get_idx(objects, i), dry_run);
+	print_kernel(o);
 }
 
 static int complain(int r, const struct asked *a)

@@ -89,6 +89,27 @@ static void print_recharges(struct json_object *r)
 	putchar('\n');
 }
 
+/* Since boot, whoever asked for it; nothing where the kernel has no such thing. */
+static void print_kernel(struct json_object *k)
+{
+	uint64_t page = sysconf(_SC_PAGESIZE);
+	uint64_t by_modes = get_u64(k, "moved_mapped") + get_u64(k, "moved_on_access");
+	uint64_t failed = get_u64(k, "failed_busy") + get_u64(k, "failed_limit") + get_u64(k, "failed_pinned");
+
+	if (!get_bool(k, "present"))
+		return;
+	printf("     Kernel: recharge %s; %s moved, %s of swap", get_bool(k, "enabled") ? "on" : "off",
+	       human_bytes(get_u64(k, "moved") * page), human_bytes(get_u64(k, "moved_swap") * page));
+	if (by_modes)
+		printf(", %s by itself", human_bytes(by_modes * page));
+	if (get_u64(k, "evicted"))
+		printf(", %s evicted", human_bytes(get_u64(k, "evicted") * page));
+	if (failed)
+		printf("; left: %s busy, %s for a limit, %s pinned", human_bytes(get_u64(k, "failed_busy") * page),
+		       human_bytes(get_u64(k, "failed_limit") * page), human_bytes(get_u64(k, "failed_pinned") * page));
+	putchar('\n');
+}
+
 static void print_actions(struct json_object *o)
 {
 	struct json_object *t = get(o, "since_start"), *gate = get(o, "gate");
@@ -101,6 +122,7 @@ static void print_actions(struct json_object *o)
 	       human_bytes(get_u64(t, "lost_by_live_bytes")));
 	printf("    Drained: %s before removal\n", human_bytes(get_u64(t, "drained_bytes")));
 	print_recharges(get(o, "recharges"));
+	print_kernel(get(o, "kernel_recharge"));
 	print_not_put_right(get(get(o, "recharges"), "not_put_right"));
 }
 

@@ -92,10 +92,16 @@ const char *advice_text(const struct mcr_pin *p)
 	}
 }
 
-const char *advice_command(const struct mcr_pin *p, uint64_t memcg_id)
+const char *advice_recharge(uint64_t memcg_id)
 {
 	static char buf[64];
 
+	snprintf(buf, sizeof(buf), "memcg-reaper recharge %" PRIu64, memcg_id);
+	return buf;
+}
+
+const char *advice_command(const struct mcr_pin *p, uint64_t memcg_id)
+{
 	switch (p->kind) {
 	case MCR_PIN_FILE:
 		return p->locked ? NULL : p->dirty_bytes ? "sync && memcg-reaper reap" : "memcg-reaper reap";
@@ -108,8 +114,7 @@ const char *advice_command(const struct mcr_pin *p, uint64_t memcg_id)
 	case MCR_PIN_MEMFD:
 	case MCR_PIN_SYSV:
 	case MCR_PIN_SHARED_ANON:
-		snprintf(buf, sizeof(buf), "memcg-reaper recharge %" PRIu64, memcg_id);
-		return buf;
+		return advice_recharge(memcg_id);
 	default:
 		return NULL;
 	}

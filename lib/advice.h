@@ -11,3 +11,6 @@ const char *advice_text(const struct mcr_pin *p);
 
 /* The command that does it, in a static buffer; NULL: there is none. memcg_id: which it pins. */
 const char *advice_command(const struct mcr_pin *p, uint64_t memcg_id);
+
+/* The command that has it moved to an owner, in a static buffer. */
+const char *advice_recharge(uint64_t memcg_id);

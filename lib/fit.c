@@ -67,12 +67,46 @@ static const char *strategy_for(const struct mcr_pin *p, const struct mcr_fit *f
 	return mcr_rewrite_strategy_name(!used && p->kind == MCR_PIN_TMPFS ? MCR_REWRITE_LEASE : MCR_REWRITE_FROZEN);
 }
 
+/* What is charged page by page and stays when it is reclaimed from. */
+static bool is_the_kernels(const struct mcr_pin *p)
+{
+	switch (p->kind) {
+	case MCR_PIN_TMPFS:
+	case MCR_PIN_MEMFD:
+	case MCR_PIN_SYSV:
+	case MCR_PIN_SHARED_ANON:
+	case MCR_PIN_KERNEL_SHMEM:
+	case MCR_PIN_ANON:
+	case MCR_PIN_KSM:
+	case MCR_PIN_SWAP_CACHE:
+	case MCR_PIN_SWAP:
+		return true;
+	case MCR_PIN_FILE:
+		return p->locked;
+	default:
+		return false;
+	}
+}
+
+static void count_users(const struct mcr_users *u, size_t pin, struct mcr_fit *f)
+{
+	look_at_users(u, pin, NULL, f);
+	f->refusal = MCR_REFUSED_NOT;
+	f->pid = 0;
+}
+
 bool mcr_fit_find(const struct mcr_pins *pins, const struct mcr_users *users, size_t i, const struct mcr_fit_opts *opts,
 		  struct mcr_fit *ret)
 {
 	const struct mcr_pin *p = &pins->pins[i];
 	struct mcr_fit f = { .complete = users && users->complete };
 
+	if (opts && opts->kernel && is_the_kernels(p)) {
+		count_users(users, i, &f);
+		f.strategy = mcr_rewrite_strategy_name(MCR_REWRITE_KERNEL);
+		*ret = f;
+		return true;
+	}
 	if (!mcr_reach_is_shmem(p))
 		return false;
 	if (is_managers(p))
@@ -120,6 +154,8 @@ const char *mcr_fit_text(const struct mcr_fit *f, const struct mcr_fit_opts *opt
 			 mcr_refusal_sentence(f->refusal));
 		return buf;
 	}
+	if (f->strategy && strcmp(f->strategy, mcr_rewrite_strategy_name(MCR_REWRITE_KERNEL)) == 0)
+		return "could be recharged: by the kernel (nobody waits)";
 	if (f->strategy)
 		return strcmp(f->strategy, mcr_rewrite_strategy_name(MCR_REWRITE_LEASE)) == 0 ? by_lease(f) : while_frozen(f, opts);
 	return f->complete ? "cannot be recharged: nobody has it, and it has no name that leads to it from here" :

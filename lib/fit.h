@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Whether a pin of shared memory could be moved to an owner, and how: what can be said from the pin and its users alone, without
+ * Whether a pin could be moved to an owner, and how: what can be said from the pin and its users alone, without
  * opening anything. What only the object itself tells (seals, a program that runs from it), or what else its users
  * have open, is not known here: mcr_recharge_run() with dry_run looks at that.
  */
@@ -19,6 +19,7 @@ struct mcr_users;
 struct mcr_fit_opts {
 	const char *owner;		/* path of who would pay; NULL: not known */
 	bool owner_user;		/* Owner=user: rather who maps most of it */
+	bool kernel;			/* it moves charges by itself (kernelrecharge.h): nothing stands against that, and nobody waits */
 };
 
 struct mcr_fit {
@@ -29,7 +30,10 @@ struct mcr_fit {
 	bool complete;			/* every process could be looked into */
 };
 
-/* False: the i-th pin is no shared memory, and *ret is left alone. users and opts may be NULL: not known. */
+/*
+ * False: the i-th pin is nothing that is moved (without the kernel: no shared memory), and *ret is left alone. Page cache is
+ * moved too, but goes without. users and opts may be NULL: not known.
+ */
 bool mcr_fit_find(const struct mcr_pins *pins, const struct mcr_users *users, size_t i, const struct mcr_fit_opts *opts,
 		  struct mcr_fit *ret);
 

@@ -96,10 +96,12 @@ static void add_advice(struct json_object *pin, const struct mcr_pins *p, const 
 {
 	struct json_object *o;
 	struct mcr_fit f;
-
 	bool fits = mcr_fit_find(p, u, i, opts, &f);
 
-	add_str(pin, "command", !fits || (opts && mcr_fit_is_open(&f)) ? advice_command(&p->pins[i], p->id) : NULL);
+	if (fits)
+		add_str(pin, "command", opts && mcr_fit_is_open(&f) ? advice_recharge(p->id) : NULL);
+	else
+		add_str(pin, "command", advice_command(&p->pins[i], p->id));
 	if (!opts)
 		return;
 	if (!fits) {

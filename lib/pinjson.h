@@ -11,7 +11,7 @@ struct mcr_users;
 /* users may be NULL: not known. The caller puts it back. */
 struct json_object *mcr_pins_json(const struct mcr_pins *p, const struct mcr_users *users, const char *path);
 
-/* The same with "recharge" in each pin of shared memory: whether it could be moved to who would pay. */
+/* The same with "recharge" in each pin that may be moved: whether it could be to who would pay. */
 struct json_object *mcr_pins_json_fit(const struct mcr_pins *p, const struct mcr_users *users, const char *path,
 				      const struct mcr_fit_opts *fit);
 

@@ -12,6 +12,7 @@
 #include "fileio.h"
 #include "gate.h"
 #include "hierarchy.h"
+#include "kernelrecharge.h"
 #include "pressure.h"
 #include "reclaim.h"
 #include "util.h"
@@ -185,6 +186,25 @@ static void try_reparenting(const struct mcr_hierarchy *h, struct mcr_feature *f
 		     "a probe cgroup with a page left stayed as a zombie";
 }
 
+static void try_recharge(const struct mcr_hierarchy *h, struct mcr_feature *f)
+{
+	static char why[160];
+	struct mcr_kernelrecharge k;
+	char text[64];
+	int r = mcr_kernelrecharge_read(NULL, &k);
+
+	(void)h;
+	f->answer = r == 0 && k.enabled ? MCR_YES : r == 0 || r == -ENOENT ? MCR_NO : MCR_UNKNOWN;
+	if (r == -ENOENT)
+		snprintf(why, sizeof(why), "absent: no " MCR_KERNELRECHARGE_DIR);
+	else if (r < 0)
+		snprintf(why, sizeof(why), "present, but cannot be read: %s", strerror(-r));
+	else
+		snprintf(why, sizeof(why), "present, %s%s", mcr_kernelrecharge_text(&k, text, sizeof(text)),
+			 k.enabled ? "" : "; on with: echo 1 >" MCR_KERNELRECHARGE_DIR "/enabled");
+	f->why = why;
+}
+
 struct trial {
 	const char *name, *what, *cost;
 	void (*run)(const struct mcr_hierarchy *h, struct mcr_feature *f);
@@ -203,6 +223,8 @@ static const struct trial trials[] = {
 	  try_census, false, false },
 	{ "lsm", "BPF LSM", "none: the gate uses fmod_ret", try_lsm, false, false },
 	{ "gate", "holding removals", "zombies are made as ever and reaped afterwards", try_gate, false, false },
+	{ "recharge", "kernel recharge",
+	  "shared memory is rewritten while its users wait, and private memory stays where it is", try_recharge, true, false },
 	{ "reparenting", "kernel reparents user pages",
 	  "none: that is what the reaper is for; where it does, pages pile up in parents instead",
 	  try_reparenting, true, true },

@@ -212,7 +212,51 @@ START_TEST(many_users_are_counted_to_the_end)
 }
 END_TEST
 
+/* What stands against rewriting is nothing to it, and private memory can go as well. */
+START_TEST(the_kernel_moves_it_whatever_it_is)
+{
+	static const enum mcr_pin_kind kinds[] = {
+		MCR_PIN_TMPFS, MCR_PIN_MEMFD, MCR_PIN_SYSV, MCR_PIN_SHARED_ANON, MCR_PIN_KERNEL_SHMEM, MCR_PIN_ANON, MCR_PIN_KSM,
+		MCR_PIN_SWAP_CACHE, MCR_PIN_SWAP,
+	};
+	const struct mcr_fit_opts opts = { .owner = "/a.slice/owner.slice", .owner_user = true, .kernel = true };
+	struct mcr_fit f;
+	struct stat st;
+
+	ck_assert_int_eq(stat("/run", &st), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		start(kinds[i]);
+		pin.dev = st.st_dev;
+		add(1, "/init.scope");
+		f = find(&opts);
+		ck_assert_msg(strcmp(f.strategy, "kernel") == 0, "kind %d", kinds[i]);
+		ck_assert_int_eq(f.refusal, MCR_REFUSED_NOT);
+		ck_assert_int_eq(f.pid, 0);
+		ck_assert_uint_eq(f.users, 1);
+		ck_assert(mcr_fit_is_open(&f));
+		assert_text(&f, &opts, "could be recharged: by the kernel");
+	}
+}
+END_TEST
+
+START_TEST(what_reclaim_frees_needs_no_owner)
+{
+	const struct mcr_fit_opts opts = { .kernel = true };
+	struct mcr_fit f = { .users = UNTOUCHED };
+
+	start(MCR_PIN_FILE);
+	ck_assert(!mcr_fit_find(&pins, &users, 0, &opts, &f));
+	ck_assert_uint_eq(f.users, UNTOUCHED);
+	pin.locked = true;	/* but this does not go by reclaim */
+	ck_assert(mcr_fit_find(&pins, &users, 0, &opts, &f));
+	ck_assert_str_eq(f.strategy, "kernel");
+	start(MCR_PIN_SOCKET);	/* no page */
+	ck_assert(!mcr_fit_find(&pins, &users, 0, &opts, &f));
+}
+END_TEST
+
 TEST_MAIN("fit", what_is_no_shared_memory_is_left_alone, a_file_nobody_has_open_is_leased, who_could_not_be_seen_may_have_it_open,
 	  the_pages_tell_of_users_who_are_not_seen, users_are_frozen_and_counted, users_of_other_pins_do_not_count,
 	  a_user_that_cannot_be_frozen_is_named, what_is_on_run_is_the_managers, what_nobody_has_and_has_no_name_cannot_be_reached,
-	  a_user_who_would_be_frozen_does_not_pay, many_users_are_counted_to_the_end)
+	  a_user_who_would_be_frozen_does_not_pay, many_users_are_counted_to_the_end,
+	  the_kernel_moves_it_whatever_it_is, what_reclaim_frees_needs_no_owner)
