@@ -5,7 +5,6 @@
 
 readonly series=6.1
 readonly source_package=linux-source-$series
-readonly selftest=tools/testing/selftests/cgroup/test_memcg_recharge
 
 # What gets into the binaries but says nothing of their content.
 export KBUILD_BUILD_TIMESTAMP="Thu Jan  1 00:00:00 UTC 1970" KBUILD_BUILD_USER=memcg-reaper KBUILD_BUILD_HOST=kernel
@@ -115,15 +114,4 @@ install_module_lists() {
 	cp "$tree"/modules.builtin{,.modinfo} "$dir/"
 	: >"$dir/modules.order"
 	/sbin/depmod -b "$root" "$release"
-}
-
-# Static, as the guest has no compiler and another set of libraries.
-build_selftest() {
-	local tree=$1 out=$2 name=${selftest##*/}
-
-	if [[ ! -e $tree/$selftest.c ]]; then
-		say "the patches bring no $name.c: left out"
-		return
-	fi
-	(cd "$tree/${selftest%/*}" && gcc -O2 -Wall -Werror -pthread -static -o "$out/$name" "$name.c" cgroup_util.c)
 }

@@ -46,13 +46,15 @@ stage_tests() {
 	cat >"$stage/boot.env"
 }
 
-# What belongs to a kernel of ours: lists of what is built in, for modprobe, and the kernel's own test, if it has one.
+# What belongs to a kernel of ours: lists of what is built in, for modprobe, and with the patches the kernel's own test.
 stage_kernel() {
-	local entry=$1 stage=$2
+	local entry=$1 stage=$2 selftest
 
 	mkdir -p "$stage/usr"
 	cp -R "$entry/modules/lib" "$stage/usr/"
-	[[ ! -e $entry/test_memcg_recharge ]] || cp "$entry/test_memcg_recharge" "$stage/opt/mcr-tests/"
+	grep -q '^CONFIG_MEMCG_RECHARGE=y' "$entry/config" || return 0
+	selftest=$("$vm_dir/../../kernel/selftest") || die "cannot build the kernel's own test"
+	cp "$selftest" "$stage/opt/mcr-tests/test_memcg_recharge"
 }
 
 pack_payload() {
