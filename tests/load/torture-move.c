@@ -71,6 +71,8 @@ static void request(struct torture *t, uint64_t from, uint64_t to)
 		return;
 	}
 	__atomic_add_fetch(&t->shared->results[result], 1, __ATOMIC_RELAXED);
+	if (result == R_OFF)
+		usleep(5000);
 }
 
 /* All that is refused as invalid here is a target in the source's subtree, or the source itself. */
