@@ -7,6 +7,8 @@
  *	mcr-load zombies DIR N FILES       the child leaves a tmpfs page in FILES/<n>: the cgroup cannot go
  *	mcr-load services DIR N RATE FILES the child writes and reads a file of 64 KiB; RATE a second, 0: as fast
  *	                                   as it goes
+ *	mcr-load append DIR N RATE FILE    the child appends a page to FILE
+ *	mcr-load one DIR N RATE FILES      as services, all in one cgroup DIR that is there: what the files alone cost
  *	mcr-load cgroups DIR N             makes N cgroups and leaves them
  *	mcr-load clear DIR                 removes all cgroups below DIR
  *
@@ -18,6 +20,7 @@
 #include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -31,8 +34,17 @@ struct run {
 	int dir_fd;
 	const char *files;
 	size_t bytes;
+	bool append, one;
 	unsigned int refused, failed;
 };
+
+static int append(const struct run *r)
+{
+	static char buf[4096];
+	int fd = open(r->files, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+	return fd < 0 || write(fd, buf, sizeof(buf)) != (ssize_t)sizeof(buf);
+}
 
 static int touch(const struct run *r, unsigned int n)
 {
@@ -63,8 +75,8 @@ static int live_and_die(struct run *r, unsigned int n)
 	int status;
 	pid_t pid;
 
-	snprintf(name, sizeof(name), "load-%u", n);
-	if (mkdirat(r->dir_fd, name, 0755) < 0 && errno != EEXIST)
+	snprintf(name, sizeof(name), r->one ? "." : "load-%u", n);
+	if (!r->one && mkdirat(r->dir_fd, name, 0755) < 0 && errno != EEXIST)
 		return -errno;
 	fd = openat(r->dir_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
@@ -73,10 +85,10 @@ static int live_and_die(struct run *r, unsigned int n)
 	if (pid < 0)
 		return -errno;
 	if (pid == 0)
-		_exit(touch(r, n));
+		_exit(r->append ? append(r) : touch(r, n));
 	if (waitpid(pid, &status, 0) < 0 || !WIFEXITED(status) || WEXITSTATUS(status))
 		return -EIO;
-	if (unlinkat(r->dir_fd, name, AT_REMOVEDIR) == 0)
+	if (r->one || unlinkat(r->dir_fd, name, AT_REMOVEDIR) == 0)
 		return 0;
 	if (errno == EBUSY)
 		r->refused++;
@@ -96,7 +108,8 @@ static int run_many(struct run *r, unsigned int n, unsigned int rate)
 {
 	uint64_t start = mcr_now_ns();
 
-	mkdir(r->files, 0700);
+	if (!r->append)
+		mkdir(r->files, 0700);
 	for (unsigned int i = 0; i < n; i++) {
 		int e = live_and_die(r, i);
 
@@ -153,7 +166,9 @@ int main(int argc, char **argv)
 		r.bytes = 4096;
 		return run_many(&r, atoi(argv[3]), 0);
 	}
-	if (argc == 6 && strcmp(argv[1], "services") == 0) {
+	r.append = argc == 6 && strcmp(argv[1], "append") == 0;
+	r.one = argc == 6 && strcmp(argv[1], "one") == 0;
+	if (r.append || r.one || (argc == 6 && strcmp(argv[1], "services") == 0)) {
 		r.files = argv[5];
 		r.bytes = 65536;
 		return run_many(&r, atoi(argv[3]), atoi(argv[4]));
@@ -162,6 +177,6 @@ int main(int argc, char **argv)
 		return make_cgroups(r.dir_fd, atoi(argv[3]));
 	if (argc == 3 && strcmp(argv[1], "clear") == 0)
 		return clear(r.dir_fd);
-	fprintf(stderr, "usage: mcr-load zombies|services|cgroups|clear DIR ...\n");
+	fprintf(stderr, "usage: mcr-load zombies|services|append|one|cgroups|clear DIR ...\n");
 	return 2;
 }
