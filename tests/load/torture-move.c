@@ -250,9 +250,9 @@ void torture_switch(struct torture *t)
 			continue;
 		if (!write_file(modes[torture_rand(ARRAY_SIZE(modes))], torture_rand(2) ? "1" : "0"))
 			torture_bad(t, "a mode cannot be switched: %s", strerror(errno));
-		if (t->switching && torture_rand(8) == 0) {
+		if (t->switching && torture_rand(16) == 0) {
 			write_file(TORTURE_KNOBS "enabled", "0");
-			usleep(torture_rand(50000));
+			usleep(torture_rand(20000));
 			if (!write_file(TORTURE_KNOBS "enabled", "1"))
 				torture_bad(t, "cannot be switched on again: %s", strerror(errno));
 		}
