@@ -189,7 +189,8 @@ static int move_memcg(struct mcr_recharging *run)
 	auto_(sight_done) struct sight s = { .pins = NULL };
 	int r = look_around(run, &s);
 
-	if (r == 0 && mcr_recharging_whole(run, s.pins, s.ledger))
+	/* What cannot be seen can be moved all the same, but by the kernel alone. */
+	if (r != -ESTALE && mcr_recharging_whole(run, r == 0 ? s.pins : NULL, r == 0 ? s.ledger : NULL))
 		return 0;
 	if (r == 0 && run->moved_bytes) {	/* the kernel has begun, and ceased */
 		r = look_around(run, &s);

@@ -94,23 +94,35 @@ static int add_freed(const struct mcr_drain_report *rep, void *userdata)
 	return 0;
 }
 
-/* What nobody maps of the page cache, as far as it may be reclaimed. */
-static uint64_t to_drop(const struct mcr_recharging *run, const struct mcr_pins *pins)
+/* Without pins what is mapped of shared memory counts as mapped page cache: rather too little. */
+static uint64_t unmapped_bytes(int fd, const struct mcr_pins *pins)
 {
-	uint64_t sum = 0, max = run->q->evict_max_bytes;
+	struct mcr_charge c;
+	uint64_t sum = 0, kept;
 
 	for (size_t i = 0; pins && i < pins->n; i++)
 		if (is_page_cache(&pins->pins[i]) && pins->pins[i].bytes > pins->pins[i].mapped_bytes)
 			sum += pins->pins[i].bytes - pins->pins[i].mapped_bytes;
-	return sum < max ? sum : max;
+	if (pins || mcr_cgroup_charge(fd, &c) < 0)
+		return sum;
+	kept = c.shmem_bytes + c.mapped_bytes;
+	return c.file_bytes > kept ? c.file_bytes - kept : 0;
+}
+
+/* What nobody maps of the page cache of a live one, as far as it may be reclaimed. */
+static uint64_t to_drop(const struct mcr_recharging *run, int source_fd, const struct mcr_pins *pins)
+{
+	uint64_t bytes = source_fd >= 0 ? unmapped_bytes(source_fd, pins) : 0, max = run->q->evict_max_bytes;
+
+	return bytes < max ? bytes : max;
 }
 
 /* By so many bytes and no more: reclaim passes over what is mapped and was used of late as long as there is other. */
-static void drop_unmapped(struct mcr_recharging *run, const struct mcr_pins *pins)
+static void drop_unmapped(struct mcr_recharging *run, int source_fd, const struct mcr_pins *pins)
 {
 	const struct mcr_drain_opts opts = { .h = run->o->h, .journal_dir_fd = run->o->journal_dir_fd };
 	const struct mcr_drain_item item = {
-		.id = run->q->cgroup_id, .step_bytes = run->q->step_bytes, .max_bytes = to_drop(run, pins),
+		.id = run->q->cgroup_id, .step_bytes = run->q->step_bytes, .max_bytes = to_drop(run, source_fd, pins),
 	};
 
 	if (!item.max_bytes)
@@ -200,7 +212,7 @@ static void move(struct whole *w, struct mcr_kernelmove_result *ret)
 /* What would be moved, and whether there is room for it. */
 static void foretell(struct mcr_recharging *run, int source_fd, const struct mcr_pins *pins)
 {
-	uint64_t bytes = 0, room = UINT64_MAX, first = source_fd >= 0 ? to_drop(run, pins) : 0;
+	uint64_t bytes = 0, room = UINT64_MAX, first = to_drop(run, source_fd, pins);
 
 	source_bytes(run, source_fd, &bytes);
 	bytes -= first < bytes ? first : bytes;
@@ -249,8 +261,7 @@ bool mcr_recharging_whole(struct mcr_recharging *run, const struct mcr_pins *pin
 		w.target_fd = mcr_recharging_open_payer(run, user);
 		if (w.target_fd < 0)
 			return not_by_kernel(run, "refused", strerror(-w.target_fd));
-		if (source_fd >= 0)
-			drop_unmapped(run, pins);
+		drop_unmapped(run, source_fd, pins);
 		move(&w, &res);
 		close_fd(w.target_fd);
 	}
