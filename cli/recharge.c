@@ -288,7 +288,7 @@ static void print_kernel(struct json_object *o)
 	if (why && word && strcmp(word, "absent") != 0)
 		printf("  not by the kernel: %s\n", why);
 	if (get_u64(o, "drained_bytes"))
-		printf("  page cache that nobody maps: %s reclaimed\n", human_bytes(get_u64(o, "drained_bytes")));
+		printf("  page cache that nobody maps: %s dropped\n", human_bytes(get_u64(o, "drained_bytes")));
 }
 
 static void print_answer(struct json_object *o)

@@ -2,14 +2,12 @@
 /*
  * A cgroup as a whole, by the kernel (rechargekernel.h): one without processes, dead or alive.  What lives keeps what is its own.
  *
- * What nobody maps of the page cache of a live one is reclaimed before, by as many bytes as that is: there is no owner for it.
- * Of a dead one it goes along: what takes from the dead takes what is mapped too.
+ * What nobody maps of its page cache is dropped before, where page cache may be reclaimed: there is no owner for it.
  */
 #include <fcntl.h>
 #include <string.h>
 
 #include "cgroup.h"
-#include "drain.h"
 #include "kernelrecharge.h"
 #include "ledger.h"
 #include "owner.h"
@@ -19,21 +17,17 @@
 #include "rechargeparts.h"
 #include "rechargerun.h"
 #include "rewrite.h"
+#include "unmapped.h"
 #include "util.h"
 
 #define KIND "memory"
 #define NAME "of the whole cgroup"
 
-/* For a portion, and for looking at what is left. */
+/* For a portion and for looking at what is left; and for opening files. */
 #define STEP_SEC 60
-#define DRAIN_SEC 300
+#define DROP_SEC 60
 
 /* ---- How much ---- */
-
-static bool is_page_cache(const struct mcr_pin *p)
-{
-	return p->kind == MCR_PIN_FILE || p->kind == MCR_PIN_BLOCK_DEVICE || p->kind == MCR_PIN_METADATA;
-}
 
 /* Entries of files are counted by MCR_PIN_SWAP. */
 static uint64_t pins_bytes(const struct mcr_pins *pins)
@@ -86,49 +80,24 @@ static int source_bytes(struct mcr_recharging *run, int fd, uint64_t *ret)
 
 /* ---- Before ---- */
 
-static int add_freed(const struct mcr_drain_report *rep, void *userdata)
+/* What nobody maps of the page cache, as far as it may be reclaimed. */
+static uint64_t to_drop(const struct mcr_recharging *run, const struct mcr_pins *pins)
 {
-	uint64_t *freed = userdata;
-
-	*freed += rep->freed_bytes;
-	return 0;
-}
-
-/* Without pins what is mapped of shared memory counts as mapped page cache: rather too little. */
-static uint64_t unmapped_bytes(int fd, const struct mcr_pins *pins)
-{
-	struct mcr_charge c;
-	uint64_t sum = 0, kept;
-
-	for (size_t i = 0; pins && i < pins->n; i++)
-		if (is_page_cache(&pins->pins[i]) && pins->pins[i].bytes > pins->pins[i].mapped_bytes)
-			sum += pins->pins[i].bytes - pins->pins[i].mapped_bytes;
-	if (pins || mcr_cgroup_charge(fd, &c) < 0)
-		return sum;
-	kept = c.shmem_bytes + c.mapped_bytes;
-	return c.file_bytes > kept ? c.file_bytes - kept : 0;
-}
-
-/* What nobody maps of the page cache of a live one, as far as it may be reclaimed. */
-static uint64_t to_drop(const struct mcr_recharging *run, int source_fd, const struct mcr_pins *pins)
-{
-	uint64_t bytes = source_fd >= 0 ? unmapped_bytes(source_fd, pins) : 0, max = run->q->evict_max_bytes;
+	uint64_t bytes = pins ? mcr_unmapped_bytes(pins) : 0, max = run->q->evict_max_bytes;
 
 	return bytes < max ? bytes : max;
 }
 
-/* By so many bytes and no more: reclaim passes over what is mapped and was used of late as long as there is other. */
 static void drop_unmapped(struct mcr_recharging *run, int source_fd, const struct mcr_pins *pins)
 {
-	const struct mcr_drain_opts opts = { .h = run->o->h, .journal_dir_fd = run->o->journal_dir_fd };
-	const struct mcr_drain_item item = {
-		.id = run->q->cgroup_id, .step_bytes = run->q->step_bytes, .max_bytes = to_drop(run, source_fd, pins),
-	};
+	uint64_t before = 0, after = 0;
 
-	if (!item.max_bytes)
+	if (!to_drop(run, pins) || source_bytes(run, source_fd, &before) < 0)
 		return;
-	mcr_recharging_step(run, DRAIN_SEC);
-	mcr_drain_in_turn(&opts, &item, 1, add_freed, &run->drained_bytes);
+	mcr_recharging_step(run, DROP_SEC);
+	mcr_unmapped_drop(pins, run->q->evict_max_bytes);
+	if (source_bytes(run, source_fd, &after) == 0 && before > after)
+		run->drained_bytes = before - after;
 }
 
 /* ---- Moving ---- */
@@ -212,7 +181,7 @@ static void move(struct whole *w, struct mcr_kernelmove_result *ret)
 /* What would be moved, and whether there is room for it. */
 static void foretell(struct mcr_recharging *run, int source_fd, const struct mcr_pins *pins)
 {
-	uint64_t bytes = 0, room = UINT64_MAX, first = to_drop(run, source_fd, pins);
+	uint64_t bytes = 0, room = UINT64_MAX, first = to_drop(run, pins);
 
 	source_bytes(run, source_fd, &bytes);
 	bytes -= first < bytes ? first : bytes;

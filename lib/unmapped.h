@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * Dropping page cache that nobody has mapped, and nothing else. Reclaim cannot be told apart so: asked for as many bytes as are not mapped, it
+ * takes what comes first.
+ */
+#pragma once
+
+#include <stdint.h>
+
+struct mcr_pins;
+
+/* How much of it is page cache that nobody has mapped, in files that can be opened here. Bytes. */
+uint64_t mcr_unmapped_bytes(const struct mcr_pins *pins);
+
+/*
+ * Drops that, file by file, as long as it is within max_bytes; what is dirty is being written meanwhile, and stays.  Opens files, of file
+ * systems on a disk of this machine alone (mcr_wanted_judge()).
+ */
+void mcr_unmapped_drop(const struct mcr_pins *pins, uint64_t max_bytes);
