@@ -150,7 +150,7 @@ figure "switched off in the middle: by the kernel" $((by_kernel >> 10)) KiB
 figure "switched off in the middle: rewritten" $((rewritten >> 10)) KiB
 check_eq "in the middle: not a bit is different" "$(sha256sum /dev/shm/large)" "$sum"
 if memcg-reaper list --json | grep -q /large.service; then
-	check_eq "in the middle: what is left has a reason" "$(answered refusal)" kernel-off
+	check "in the middle: what is left has a reason" grep -q '"kernel-off"' <<<"$answer"
 fi
 kernel_on
 memcg-reaper recharge --to=system-memcgowner.slice large.service || true
@@ -166,7 +166,7 @@ moved=$(moved_bytes)
 memcg-reaper recharge --json --to=system-memcgowner.slice stopped.service >/run/stopped.json &
 caller=$!
 until (($(<$knobs/moved) * 4096 > moved)) || ! kill -0 $caller 2>/dev/null; do :; done
-systemctl stop 'memcg-reaper-recharge@*'
+pkill -TERM -x memcg-recharge	# as `systemctl stop` does, and at once
 wait $caller || true
 answer=$(</run/stopped.json)
 echo "$answer"
