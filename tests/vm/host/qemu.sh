@@ -71,7 +71,7 @@ terminal_args() {
 # Stalls of a busy host are no fault of the kernel under test: the watchdogs wait long or not at all.
 kernel_args() {
 	echo "root=/dev/vda rw console=ttyS0 loglevel=6 printk.devkmsg=on panic=-1" \
-		"rcupdate.rcu_cpu_stall_timeout=300 nowatchdog $(slow_args) $KERNEL_ARGS"
+		"rcupdate.rcu_cpu_stall_timeout=300 nowatchdog no_timer_check $(slow_args) $KERNEL_ARGS"
 }
 
 # Whoever starts a guest that is slow by its checks waits longer for it, and it is preempted wherever it can be.
