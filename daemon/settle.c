@@ -73,6 +73,24 @@ static bool apply(struct manager *m, struct held *h, enum held_event event)
 	return true;
 }
 
+/* Page cache that others have mapped would be taken by the drain: it is recharged before. */
+static bool recharge_first(struct manager *m, struct held *h, const struct mcr_charge *c)
+{
+	if (h->refaulted || !refault_held_wants(c))
+		return false;
+	/*
+	 * Requests are served one after the other. Behind one that reads back there would be no time left for the drain;
+	 * those that the kernel serves are short.
+	 */
+	if (m->recharges.n > 0 && !mcr_kernelrecharge_is_on(NULL))
+		return false;
+	if (!recharge_held(m, h, true))
+		return false;
+	h->refaulted = true;
+	h->due_ns = h->since_ns + h->hold_max_ns / 2;
+	return true;
+}
+
 /* What is it charged, and is it still empty of processes? */
 static enum held_event look(struct manager *m, struct held *h)
 {
@@ -90,12 +108,8 @@ static enum held_event look(struct manager *m, struct held *h)
 	if (r < 0)
 		return HELD_EV_NO_MEMCG;
 	h->left_bytes = charged(&c);
-	/* Requests are served one after the other: behind another there would be no time left for the drain. */
-	if (refault_held_wants(&c) && !h->refaulted && m->recharges.n == 0 && recharge_held(m, h, true)) {
-		h->refaulted = true;
-		h->due_ns = h->since_ns + h->hold_max_ns / 2;
+	if (recharge_first(m, h, &c))
 		return HELD_EV_RECHARGE;
-	}
 	return mcr_drain_is_empty(&c) ? HELD_EV_EMPTY : HELD_EV_DUE;
 }
 

@@ -12,7 +12,7 @@ readonly left=/dev/shm/left wanted=/var/tmp/wanted unwanted=/var/tmp/unwanted
 readonly shm_mib=8 cache_mib=8 anon_mib=6
 
 policy() {
-	printf '%s\n' '[Reaper]' IntervalSec=3s GraceSec=1s PinnedRetrySec=1s '[Policy default]' Slice=refault.slice HoldMaxSec=60s "$@" \
+	printf '%s\n' '[Reaper]' IntervalSec=3s GraceSec=1s PinnedRetrySec=1s '[Policy default]' Slice=refault.slice HoldMaxSec=5min "$@" \
 		>/etc/memcg-reaper/reaper.conf
 	systemctl restart memcg-reaperd
 	wait_for 20 busctl --system status org.memcgreaper1 >/dev/null
@@ -77,7 +77,7 @@ policy Recharge=yes
 # Held: what nobody maps of the page cache is dropped before, for it has no owner.
 makes held
 systemctl stop held
-check "held: the cgroup goes" wait_for 60 test ! -e $top/held.service
+check "held: the cgroup goes" wait_for 300 test ! -e $top/held.service
 check "held: and is no zombie" wait_for 10 eval '[[ $(zombie_named held.service) == 0 ]]'
 check "held: the journal says so" wait_for 10 eval "journalctl -u memcg-reaperd -o cat --no-pager | grep '^recharged /refault.slice/held.service' | tee -a /dev/stderr | grep -q 'by the kernel, to refault.slice/refault-memcgowner.slice'"
 check "held: it is told" wait_for 10 eval '(($(by_strategy kernel) > kernel))'
