@@ -13,7 +13,8 @@ struct mcr_pins;
 uint64_t mcr_unmapped_bytes(const struct mcr_pins *pins);
 
 /*
- * Drops that, file by file, as long as it is within max_bytes; what is dirty is being written meanwhile, and stays.  Opens files, of file
- * systems on a disk of this machine alone (mcr_wanted_judge()).
+ * Drops that, file by file, looking at max_bytes of what they have in memory at most; what is dirty is being written from then on, and
+ * stays: once more a moment later drops that.  Opens files, of file systems on a disk of this machine alone (mcr_wanted_judge()), by a
+ * path without a symbolic link.
  */
 void mcr_unmapped_drop(const struct mcr_pins *pins, uint64_t max_bytes);
