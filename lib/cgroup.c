@@ -118,12 +118,22 @@ int mcr_cgroup_children(int fd, int (*visit)(int child_fd, const char *name, voi
 	return r;
 }
 
-int mcr_cgroup_descendants(int fd, uint64_t *ret)
+static int cgroup_stat(int fd, const char *key, uint64_t *ret)
 {
 	char stat[1024];
 	int r = mcr_read_at(fd, "cgroup.stat", stat, sizeof(stat));
 
-	return r < 0 ? r : mcr_keyed_u64(stat, "nr_descendants", ret);
+	return r < 0 ? r : mcr_keyed_u64(stat, key, ret);
+}
+
+int mcr_cgroup_descendants(int fd, uint64_t *ret)
+{
+	return cgroup_stat(fd, "nr_descendants", ret);
+}
+
+int mcr_cgroup_dying_descendants(int fd, uint64_t *ret)
+{
+	return cgroup_stat(fd, "nr_dying_descendants", ret);
 }
 
 void mcr_cgroup_flush_stats(int fd)

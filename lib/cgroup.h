@@ -43,6 +43,9 @@ int mcr_cgroup_children(int fd, int (*visit)(int child_fd, const char *name, voi
 /* Number of live cgroups below it. 0 or errno. */
 int mcr_cgroup_descendants(int fd, uint64_t *ret);
 
+/* How many below it, at any depth, were removed and are not gone. 0 or errno. */
+int mcr_cgroup_dying_descendants(int fd, uint64_t *ret);
+
 /*
  * Brings the counters of a cgroup and all below it up to date.  memory.stat alone may lag by 64 pages
  * per CPU or two seconds (6.1); reading cpu.stat flushes without condition.

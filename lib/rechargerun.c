@@ -199,6 +199,10 @@ static int move_memcg(struct mcr_recharging *run)
 	}
 	if (r == 0)
 		r = move_objects(run, &s);
+	if (r < 0 && r != -ESTALE && r != -EUCLEAN && run->moved_bytes) {	/* what was moved is told all the same */
+		mcr_recharging_note_why(run, strerror(-r));
+		r = 0;
+	}
 	if (r == -ESTALE) {	/* the last reference has gone meanwhile */
 		mcr_recharging_note_why(run, run->moved_bytes ? NULL : "the cgroup is gone, and nothing holds it");
 		r = 0;
@@ -212,7 +216,9 @@ static int move_memcg(struct mcr_recharging *run)
 /* Without BPF a user might not be seen, which is nothing to the kernel. */
 static int move_blindly(struct mcr_recharging *run)
 {
-	if (run->owner_fd < 0 || !run->q->cgroup_id || !mcr_recharging_whole(run, NULL, NULL))
+	if (run->owner_fd < 0)
+		mcr_recharging_note_why(run, owner_why(run->owner_fd));
+	else if (!run->q->cgroup_id || !mcr_recharging_whole(run, NULL, NULL))
 		mcr_recharging_note_why(run, "BPF is refused here, and without it a user might not be seen");
 	return 0;
 }

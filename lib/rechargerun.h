@@ -37,10 +37,10 @@ struct mcr_recharge_opts {
 	const char *kernel_dir;		/* as of kernelrecharge.h */
 	/*
 	 * Around what the kernel does: a signal that would end us is to end its work instead (EINTR), so that what was moved can be
-	 * told. And has one come? Both may be NULL.
+	 * told. And has one come: MCR_REFUSED_STOPPED, or _TIME when a step's seconds are over? Both may be NULL.
 	 */
 	void (*listen)(bool on);
-	bool (*stopped)(void);
+	enum mcr_refusal (*interrupted)(void);
 };
 
 /*

@@ -27,6 +27,10 @@
 #define STEP_SEC 60
 #define DROP_SEC 60
 
+/* What is dirty is written meanwhile. */
+#define DROP_TRIES 4
+#define DROP_PAUSE_USEC 500000
+
 /* ---- How much ---- */
 
 /* Entries of files are counted by MCR_PIN_SWAP. */
@@ -55,6 +59,14 @@ static uint64_t private_bytes(const struct mcr_pins *pins)
 	return sum;
 }
 
+/* What its files tell counts those below it as well, which are not moved with it. */
+static bool is_alone(int fd)
+{
+	uint64_t live, dying;
+
+	return mcr_cgroup_descendants(fd, &live) == 0 && mcr_cgroup_dying_descendants(fd, &dying) == 0 && !live && !dying;
+}
+
 /* What the cgroup is charged now. 0 (also *ret, if it has gone); -ENODATA: nobody can tell; or errno. */
 static int source_bytes(struct mcr_recharging *run, int fd, uint64_t *ret)
 {
@@ -62,7 +74,7 @@ static int source_bytes(struct mcr_recharging *run, int fd, uint64_t *ret)
 	struct mcr_charge c;
 	int r;
 
-	if (fd >= 0) {
+	if (fd >= 0 && (!run->swap.walker || is_alone(fd))) {
 		r = mcr_cgroup_charge(fd, &c);
 		if (r == 0)
 			*ret = c.file_bytes + c.anon_bytes + c.swap_bytes + c.swapcache_bytes;
@@ -90,14 +102,19 @@ static uint64_t to_drop(const struct mcr_recharging *run, const struct mcr_pins 
 
 static void drop_unmapped(struct mcr_recharging *run, int source_fd, const struct mcr_pins *pins)
 {
-	uint64_t before = 0, after = 0;
+	uint64_t all = to_drop(run, pins), before = 0, after = 0;
 
-	if (!to_drop(run, pins) || source_bytes(run, source_fd, &before) < 0)
+	if (!all || source_bytes(run, source_fd, &before) < 0)
 		return;
 	mcr_recharging_step(run, DROP_SEC);
-	mcr_unmapped_drop(pins, run->q->evict_max_bytes);
-	if (source_bytes(run, source_fd, &after) == 0 && before > after)
-		run->drained_bytes = before - after;
+	for (int i = 0; i < DROP_TRIES && run->drained_bytes < all; i++) {
+		if (i)
+			usleep(DROP_PAUSE_USEC);
+		mcr_unmapped_drop(pins, run->q->evict_max_bytes);
+		if (source_bytes(run, source_fd, &after) < 0)
+			return;
+		run->drained_bytes = before > after ? before - after : 0;
+	}
 }
 
 /* ---- Moving ---- */
@@ -108,13 +125,27 @@ struct whole {
 	int target_fd;
 };
 
+/* Is there somebody in it, or nobody can tell?  One that is dead has no file to read any more. */
+static bool is_in_use(int source_fd)
+{
+	int r = source_fd >= 0 ? mcr_cgroup_populated(source_fd) : 0;
+
+	return r > 0 || (r < 0 && r != -ENODEV && r != -ENOENT);
+}
+
+static enum mcr_refusal interrupted(const struct mcr_recharging *run)
+{
+	return run->o->interrupted ? run->o->interrupted() : MCR_REFUSED_NOT;
+}
+
 static enum mcr_refusal look(void *userdata)
 {
 	const struct whole *w = userdata;
+	enum mcr_refusal refusal = interrupted(w->run);
 
-	if (w->run->o->stopped && w->run->o->stopped())
-		return MCR_REFUSED_STOPPED;
-	if (w->source_fd >= 0 && mcr_cgroup_populated(w->source_fd) > 0)
+	if (refusal)
+		return refusal;
+	if (is_in_use(w->source_fd))
 		return MCR_REFUSED_IN_USE;
 	mcr_recharging_step(w->run, STEP_SEC);
 	return MCR_REFUSED_NOT;
@@ -135,7 +166,7 @@ static int restart(uint64_t *ret_target_id, void *userdata)
 	return mcr_cgroup_id(fd, ret_target_id);
 }
 
-static void listen_for_stop(const struct mcr_recharging *run, bool on)
+static void listen(const struct mcr_recharging *run, bool on)
 {
 	if (run->o->listen)
 		run->o->listen(on);
@@ -166,9 +197,9 @@ static void move(struct whole *w, struct mcr_kernelmove_result *ret)
 	int before_known = source_bytes(run, w->source_fd, &before), after_known;
 
 	mcr_cgroup_id(w->target_fd, &opts.target_id);
-	listen_for_stop(run, true);
+	listen(run, true);
 	mcr_kernelmove(&opts, ret);
-	listen_for_stop(run, false);
+	listen(run, false);
 	mcr_recharging_step(run, STEP_SEC);
 	after_known = source_bytes(run, w->source_fd, &after);
 	moved = measured(ret, before_known, before, after_known, after);
@@ -178,14 +209,36 @@ static void move(struct whole *w, struct mcr_kernelmove_result *ret)
 		tell(run, moved, 0, MCR_REFUSED_NOT);
 }
 
-/* What would be moved, and whether there is room for it. */
-static void foretell(struct mcr_recharging *run, int source_fd, const struct mcr_pins *pins)
+/* What there is to be moved, after what is dropped. */
+static uint64_t to_move(struct mcr_recharging *run, int source_fd, const struct mcr_pins *pins)
 {
-	uint64_t bytes = 0, room = UINT64_MAX, first = to_drop(run, pins);
+	uint64_t bytes = 0, first = to_drop(run, pins);
 
 	source_bytes(run, source_fd, &bytes);
-	bytes -= first < bytes ? first : bytes;
-	mcr_owner_room(run->o->h, run->q->owner, run->q->path, &room);
+	return bytes - (first < bytes ? first : bytes);
+}
+
+/*
+ * Whoever maps most of it pays, if policy says so, nothing of it escapes a limit, and they have room for all of it: they
+ * are not to reclaim, or to be killed, for what another has left.  NULL: the owner.
+ */
+static const char *paying_user(const struct mcr_recharging *run, const struct mcr_ledger *ledger, uint64_t bytes)
+{
+	const char *user = ledger && run->q->owner_user ? mcr_ledger_largest_borrower(ledger) : NULL;
+	uint64_t room = 0;
+
+	if (!user || !*user || mcr_owner_within_limits(run->o->h, user, run->q->path) < 0 ||
+	    mcr_owner_room(run->o->h, user, run->q->path, &room) < 0 || room < bytes)
+		return NULL;
+	return user;
+}
+
+/* Whether there is room for it. */
+static void foretell(struct mcr_recharging *run, const char *user, uint64_t bytes)
+{
+	uint64_t room = UINT64_MAX;
+
+	mcr_owner_room(run->o->h, user ? user : run->q->owner, run->q->path, &room);
 	if (bytes)
 		tell(run, 0, bytes, room < bytes ? MCR_REFUSED_OWNER_LIMIT : MCR_REFUSED_NOT);
 }
@@ -210,22 +263,27 @@ static bool is_possible(struct mcr_recharging *run, int source_fd)
 		return not_by_kernel(run, "refused", strerror(-r));
 	if (!k.enabled)
 		return not_by_kernel(run, "off", "it is switched off (" MCR_KERNELRECHARGE_DIR "/enabled)");
-	if (source_fd >= 0 && mcr_cgroup_populated(source_fd) > 0)
+	if (source_fd < 0 && source_fd != -ESTALE && source_fd != -ENOENT)	/* it may be alive, and in use */
+		return not_by_kernel(run, "refused", strerror(-source_fd));
+	if (is_in_use(source_fd))
 		return not_by_kernel(run, "refused", "there are processes in the cgroup: it keeps what is no shared memory");
 	return true;
 }
 
 bool mcr_recharging_whole(struct mcr_recharging *run, const struct mcr_pins *pins, const struct mcr_ledger *ledger)
 {
-	const char *user = ledger ? mcr_ledger_largest_borrower(ledger) : NULL;
 	auto_(closep) int source_fd = mcr_cgroup_open_id(run->o->h, run->q->cgroup_id);
 	struct whole w = { .run = run, .source_fd = source_fd, .target_fd = -EBADF };
 	struct mcr_kernelmove_result res = { .end = MCR_KERNELMOVE_DONE };
+	const char *user;
+	uint64_t bytes;
 
 	if (!is_possible(run, source_fd))
 		return false;
+	bytes = to_move(run, source_fd, pins);
+	user = paying_user(run, ledger, bytes);
 	if (run->o->dry_run) {
-		foretell(run, source_fd, pins);
+		foretell(run, user, bytes);
 	} else {
 		w.target_fd = mcr_recharging_open_payer(run, user);
 		if (w.target_fd < 0)
@@ -237,8 +295,8 @@ bool mcr_recharging_whole(struct mcr_recharging *run, const struct mcr_pins *pin
 	run->kernel = run->o->dry_run ? "possible" : res.end == MCR_KERNELMOVE_DONE ? "done" : "left";
 	if (res.end != MCR_KERNELMOVE_NOT)
 		return true;
-	if (run->o->stopped && run->o->stopped()) {
-		mcr_recharging_note_why(run, mcr_refusal_sentence(MCR_REFUSED_STOPPED));
+	if (interrupted(run)) {
+		mcr_recharging_note_why(run, mcr_refusal_sentence(interrupted(run)));
 		return true;
 	}
 	return not_by_kernel(run, mcr_kernelmove_word(res.error), res.why);

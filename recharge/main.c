@@ -103,25 +103,28 @@ static void drop_and_look(const char *name, void *userdata)
 
 /* ---- Being stopped while the kernel works ---- */
 
-/* Elsewhere SIGTERM ends us at once, and ExecStopPost= puts right; here it ends what the kernel does, and we tell how far that came. */
-static volatile sig_atomic_t term_came;
+/*
+ * Elsewhere SIGTERM and our clock end us at once, and ExecStopPost= puts right; here they end what the kernel does, and we tell how far
+ * that came. It serves one request at a time, and another's may take as long as it likes.
+ */
+static volatile sig_atomic_t term_came, alarm_came;
 
-static void on_term(int sig)
+static void on_signal(int sig)
 {
-	(void)sig;
-	term_came = 1;
+	*(sig == SIGTERM ? &term_came : &alarm_came) = 1;
 }
 
-static void listen_for_term(bool on)
+static void listen_for_signals(bool on)
 {
-	const struct sigaction action = { .sa_handler = on ? on_term : SIG_DFL };
+	const struct sigaction action = { .sa_handler = on ? on_signal : SIG_DFL };
 
 	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGALRM, &action, NULL);
 }
 
-static bool term_has_come(void)
+static enum mcr_refusal interrupted(void)
 {
-	return term_came;
+	return term_came ? MCR_REFUSED_STOPPED : alarm_came ? MCR_REFUSED_TIME : MCR_REFUSED_NOT;
 }
 
 static int new_journal(struct mcr_chunklog **ret)
@@ -161,7 +164,7 @@ static int serve(struct repair *c)
 	auto_(mcr_chunklog_freep) struct mcr_chunklog *log = NULL;
 	struct mcr_recharge_opts opts = {
 		.h = c->h, .keep = keep_and_move, .drop = drop_and_look, .out = tell_out, .userdata = c,
-		.step = start_clock, .listen = listen_for_term, .stopped = term_has_come,
+		.step = start_clock, .listen = listen_for_signals, .interrupted = interrupted,
 		.journal_dir_fd = c->run_fd, .proc_fd = c->proc_fd,
 	};
 	struct mcr_recharge_request q;
