@@ -109,7 +109,7 @@ static void set_bounds(const struct mcr_config *config, struct mcr_recharge_requ
 	const struct mcr_policy *p = own ? own : mcr_policy_named(config, "default");
 
 	if (!anchor)
-		q->evict_max_bytes = p->drain ? p->drain_max_bytes : 0;
+		q->evict_max_bytes = mcr_policy_drain_max(p);
 	else if (p->shield && !mcr_reap_is_forbidden(config, anchor))
 		q->evict_max_bytes = p->budget_bytes;
 	q->dry_run = own && own->dry_run;

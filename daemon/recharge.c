@@ -101,7 +101,10 @@ static void finish(struct manager *m, struct recharge *one, struct json_object *
 	tell(one, number(o, "moved_bytes"), why_not, by_kernel);
 	/* Of one that failed nobody has said how much: all that it could have been. */
 	if (o && !one->held)
-		spend(m, one, json_object_object_get(o, "shield_bytes") ? number(o, "shield_bytes") : one->shield_max_bytes);
+		spend(m, one, json_object_object_get(o, "shield_bytes") ? number(o, "shield_bytes") + number(o, "drained_bytes") :
+									   one->shield_max_bytes);
+	else if (o)
+		m->totals.drained_bytes += number(o, "drained_bytes");
 	mcr_recharge_forget(m->recharges.dir_fd, one->name);
 	if (!o)
 		m->recharges.tally.unanswered++;
@@ -241,7 +244,7 @@ uint64_t recharge_evict_max(struct manager *m, const struct mcr_policy *p, bool 
 	uint64_t now = mcr_now_ns(), all, its;
 
 	if (!dead)
-		return p->drain ? p->drain_max_bytes : 0;
+		return mcr_policy_drain_max(p);
 	if (!p->shield || p->index >= m->config->n_policies)
 		return 0;
 	all = budget_left(&m->budget, now);
@@ -387,11 +390,18 @@ bool recharge_shields(const struct manager *m)
 	return false;
 }
 
-bool recharge_wanted(struct manager *m, struct known *k, const struct mcr_zombie *z)
+bool recharge_is_asked(const struct manager *m, uint64_t anchor_id)
 {
 	for (size_t i = 0; i < m->recharges.n; i++)
-		if (m->recharges.at[i].anchor_id == z->anchor_id)
+		if (m->recharges.at[i].anchor_id == anchor_id)
 			return true;
+	return false;
+}
+
+bool recharge_wanted(struct manager *m, struct known *k, const struct mcr_zombie *z)
+{
+	if (recharge_is_asked(m, z->anchor_id))
+		return true;
 	if (recharge_shields(m))
 		return false;
 	return start_zombie(m, k, z, z->anchor_id);

@@ -76,6 +76,9 @@ bool recharge_is_wanted(const struct manager *m, const struct mcr_policy *p, con
  */
 bool recharge_wanted(struct manager *m, struct known *k, const struct mcr_zombie *z);
 
+/* Is that, or another below that ancestor, under way? */
+bool recharge_is_asked(const struct manager *m, uint64_t anchor_id);
+
 /* Is one for the page cache of zombies under way?  Then none is asked for below another ancestor. */
 bool recharge_shields(const struct manager *m);
 

@@ -34,7 +34,7 @@ static bool has_anon(const struct mcr_zombie *z)
 }
 
 /* Would the next round take page cache from it that may be wanted, or push to swap what has an owner? */
-static bool is_candidate(struct manager *m, struct known *k, const struct mcr_zombie *z)
+static bool is_candidate(struct manager *m, const struct known *k, const struct mcr_zombie *z)
 {
 	const struct zombie_times times = cycle_times(m);
 	const struct mcr_policy *p = coverage_policy(m, z->id, z->path, NULL);
@@ -48,27 +48,28 @@ static bool is_candidate(struct manager *m, struct known *k, const struct mcr_zo
 	return zombie_worth_trying(k, z, &times, mcr_now_ns());
 }
 
+static bool waits_in_time(struct known *k)
+{
+	uint64_t now = mcr_now_ns();
+
+	if (!k->waits_since_ns)
+		k->waits_since_ns = now;
+	return now - k->waits_since_ns <= WAIT_NSEC;
+}
+
 /* Waits until its pins were looked at; and then, if something is wanted, until that was recharged. */
 static bool must_wait(struct manager *m, struct known *k, const struct mcr_zombie *z)
 {
-	uint64_t now = mcr_now_ns();
-	bool in_time;
-
-	if (!is_candidate(m, k, z))
-		return false;
-	if (!k->waits_since_ns)
-		k->waits_since_ns = now;
-	in_time = now - k->waits_since_ns <= WAIT_NSEC;
 	if (!m->bus_ready)
-		return in_time;	/* we have just been started: a round would take what nobody could be asked for yet */
+		return true;	/* we have just been started: a round would take what nobody could be asked for yet */
 	if (!k->wanted_known) {
-		k->wants_look = in_time && !k->in_look;
-		return in_time;
+		k->wants_look = !k->in_look;
+		return true;
 	}
 	if (k->wanted_bytes < REFAULT_MIN_BYTES && !k->swappable)
 		return false;
-	/* Once it is asked for, until the answer is there: it may stand behind others, who take their time. */
-	return recharge_wanted(m, k, z) || (in_time && (m->recharges.n == RECHARGES_MAX || recharge_shields(m)));
+	/* Behind others, who take their time. */
+	return recharge_wanted(m, k, z) || m->recharges.n == RECHARGES_MAX || recharge_shields(m);
 }
 
 static int by_number(const void *a, const void *b)
@@ -78,27 +79,68 @@ static int by_number(const void *a, const void *b)
 	return (*x > *y) - (*x < *y);
 }
 
+/* What of the census a round would take something from that may be wanted. NULL: not that one. */
+static struct known *candidate(struct manager *m, size_t i)
+{
+	const struct mcr_zombie *z = &m->census->zombies[i];
+	struct known *k = zombies_find(&m->zombies, z->id);
+
+	return k && z->anchor_id && is_candidate(m, k, z) ? k : NULL;
+}
+
+/*
+ * Ancestors below which somebody has waited for as long as is allowed: the next round takes what it takes.  New zombies, and
+ * requests that each move one of them, would put it off for ever.  What is asked for is waited for.
+ */
+static void find_late(struct manager *m, struct refault_waits *ret)
+{
+	for (size_t i = 0; i < m->census->n; i++) {
+		uint64_t anchor_id = m->census->zombies[i].anchor_id;
+		struct known *k = candidate(m, i);
+
+		if (k && !waits_in_time(k) && !recharge_is_asked(m, anchor_id))
+			ret->anchors[ret->n++] = anchor_id;
+	}
+	qsort(ret->anchors, ret->n, sizeof(*ret->anchors), by_number);
+}
+
+static void find_waiting(struct manager *m, const struct refault_waits *late, struct refault_waits *ret)
+{
+	bool look = false;
+
+	for (size_t i = 0; i < m->census->n; i++) {
+		const struct mcr_zombie *z = &m->census->zombies[i];
+		struct known *k = candidate(m, i);
+
+		if (!k)
+			continue;
+		k->wants_look = false;
+		if (refault_waits_for(late, z->anchor_id) || !must_wait(m, k, z))
+			continue;
+		look |= k->wants_look;
+		ret->anchors[ret->n++] = z->anchor_id;
+	}
+	qsort(ret->anchors, ret->n, sizeof(*ret->anchors), by_number);
+	if (look)
+		pinning_start(m);
+}
+
 int refault_plan(struct manager *m, struct refault_waits *ret)
 {
 	struct refault_waits w = { .anchors = calloc(m->census->n + 1, sizeof(*w.anchors)) };
-	bool look = false;
+	struct refault_waits late = { .anchors = calloc(m->census->n + 1, sizeof(*late.anchors)) };
+	int r = w.anchors && late.anchors ? 0 : -ENOMEM;
 
-	if (!w.anchors)
-		return -ENOMEM;
-	for (size_t i = 0; m->walker && m->census->named && i < m->census->n; i++) {
-		const struct mcr_zombie *z = &m->census->zombies[i];
-		struct known *k = zombies_find(&m->zombies, z->id);
-
-		if (!k || !z->anchor_id || !must_wait(m, k, z))
-			continue;
-		look |= k->wants_look;
-		w.anchors[w.n++] = z->anchor_id;
+	if (r == 0 && m->walker && m->census->named) {
+		find_late(m, &late);
+		find_waiting(m, &late, &w);
 	}
-	qsort(w.anchors, w.n, sizeof(*w.anchors), by_number);
-	if (look)
-		pinning_start(m);
-	*ret = w;
-	return 0;
+	refault_waits_done(&late);
+	if (r == 0)
+		*ret = w;
+	else
+		refault_waits_done(&w);
+	return r;
 }
 
 void refault_waits_done(struct refault_waits *w)

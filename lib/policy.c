@@ -24,6 +24,14 @@ bool mcr_policy_holds(const struct mcr_policy *p)
 	return p->gate && p->drain && !p->dry_run;
 }
 
+/* Of the key 0 is "what it is charged". */
+uint64_t mcr_policy_drain_max(const struct mcr_policy *p)
+{
+	if (!p->drain)
+		return 0;
+	return p->drain_max_bytes ? p->drain_max_bytes : INT64_MAX;
+}
+
 const struct mcr_policy *mcr_policy_named(const struct mcr_config *c, const char *name)
 {
 	for (size_t i = 0; i < c->n_policies; i++)

@@ -36,6 +36,9 @@ const struct mcr_policy *mcr_policy_named(const struct mcr_config *c, const char
 /* Does this policy hold removals at all: somebody must settle what is held. */
 bool mcr_policy_holds(const struct mcr_policy *p);
 
+/* How much page cache the drain of one of its cgroups may take, in bytes; 0: it is not drained. */
+uint64_t mcr_policy_drain_max(const struct mcr_policy *p);
+
 /* Does the glob match the whole text?  Longer than bpf/glob.h allows: no. */
 bool mcr_glob_matches(const char *glob, const char *text);
 

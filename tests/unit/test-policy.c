@@ -237,13 +237,16 @@ START_TEST(a_policy_holds_only_with_gate_and_drain_and_in_earnest)
 {
 	auto_(mcr_config_unrefp) struct mcr_config *c = config_of(
 		"[Policy a]\nSlice=a\nGate=no\n[Policy b]\nSlice=b\nDrain=no\n[Policy c]\nSlice=c\nDryRun=yes\n"
-		"[Policy d]\nSlice=d\nShield=no\n");
+		"[Policy d]\nSlice=d\nShield=no\nDrainMaxBytes=0\n");
 
 	ck_assert(mcr_policy_holds(mcr_policy_named(c, "default")));
 	ck_assert(mcr_policy_holds(mcr_policy_named(c, "d")));
 	ck_assert(!mcr_policy_holds(mcr_policy_named(c, "a")));
 	ck_assert(!mcr_policy_holds(mcr_policy_named(c, "b")));
 	ck_assert(!mcr_policy_holds(mcr_policy_named(c, "c")));
+	ck_assert_uint_eq(mcr_policy_drain_max(mcr_policy_named(c, "a")), 1 << 30);
+	ck_assert_uint_eq(mcr_policy_drain_max(mcr_policy_named(c, "b")), 0);
+	ck_assert_uint_ge(mcr_policy_drain_max(mcr_policy_named(c, "d")), INT64_MAX);
 	ck_assert_ptr_null(mcr_policy_named(c, "e"));
 	ck_assert_ptr_null(mcr_policy_named(c, ""));
 }
