@@ -176,7 +176,8 @@ static char *owner_of(const struct mcr_config *config, const char *path, bool *r
 static void tell(const struct mcr_pins *p, const char *path, struct totals *t, struct json_object *list)
 {
 	auto_(mcr_users_freep) struct mcr_users *u = NULL;
-	struct mcr_fit_opts opts = { .kernel = mcr_kernelrecharge_is_on(NULL) };
+	/* Of what is in use it moves shared memory alone, and that is rewritten. */
+	struct mcr_fit_opts opts = { .kernel = p->dying && mcr_kernelrecharge_is_on(NULL) };
 	auto_(freep) char *owner = owner_of(t->config, path, &opts.owner_user);
 
 	opts.owner = owner;

@@ -105,7 +105,7 @@ static void print_kernel(struct json_object *k)
 	if (get_u64(k, "evicted"))
 		printf(", %s evicted", human_bytes(get_u64(k, "evicted") * page));
 	if (failed)
-		printf("; left: %s busy, %s for a limit, %s pinned", human_bytes(get_u64(k, "failed_busy") * page),
+		printf("; in vain, counted each time: %s busy, %s at a limit, %s pinned", human_bytes(get_u64(k, "failed_busy") * page),
 		       human_bytes(get_u64(k, "failed_limit") * page), human_bytes(get_u64(k, "failed_pinned") * page));
 	putchar('\n');
 }

@@ -28,6 +28,10 @@ static const struct file counters[] = {
 	COUNTER(failed_busy), COUNTER(failed_limit), COUNTER(failed_pinned),
 };
 
+/* So many are of requests, which come before the modes. */
+#define REQUESTS_SWITCHES 1
+#define REQUESTS_COUNTERS 2
+
 static bool *switch_at(struct mcr_kernelrecharge *k, size_t i)
 {
 	return (bool *)((char *)k + switches[i].offset);
@@ -58,6 +62,12 @@ static int read_switch(int fd, const char *name, bool *ret)
 	return 0;
 }
 
+/* The modes are patches of their own: without one its files, behind the first, are not there. */
+static int unless_absent(int r, size_t i, size_t first)
+{
+	return r == -ENOENT && i >= first ? 0 : r;
+}
+
 int mcr_kernelrecharge_read(const char *dir, struct mcr_kernelrecharge *ret)
 {
 	auto_(closep) int fd = open_dir(dir);
@@ -65,9 +75,9 @@ int mcr_kernelrecharge_read(const char *dir, struct mcr_kernelrecharge *ret)
 	int r = fd < 0 ? fd : 0;
 
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(switches); i++)
-		r = read_switch(fd, switches[i].name, switch_at(&k, i));
+		r = unless_absent(read_switch(fd, switches[i].name, switch_at(&k, i)), i, REQUESTS_SWITCHES);
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(counters); i++)
-		r = mcr_read_u64_at(fd, counters[i].name, counter_at(&k, i));
+		r = unless_absent(mcr_read_u64_at(fd, counters[i].name, counter_at(&k, i)), i, REQUESTS_COUNTERS);
 	if (r == 0)
 		*ret = k;
 	return r;

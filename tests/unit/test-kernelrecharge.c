@@ -90,6 +90,23 @@ START_TEST(nonsense_is_not_taken_for_a_figure)
 }
 END_TEST
 
+START_TEST(a_kernel_may_have_requests_and_no_modes)
+{
+	const char *dir = fake();
+	struct mcr_kernelrecharge k;
+
+	put_file(temp_fd, "enabled", "1\n");
+	put_file(temp_fd, "moved", "3\n");
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (strcmp(names[i], "enabled") != 0 && strcmp(names[i], "moved") != 0 && strcmp(names[i], "moved_swap") != 0)
+			ck_assert_int_eq(unlinkat(temp_fd, names[i], 0), 0);
+	ck_assert_int_eq(mcr_kernelrecharge_read(dir, &k), 0);
+	ck_assert(k.enabled && !k.mapped && !k.on_access && !k.evict);
+	ck_assert_uint_eq(k.counters.moved, 3);
+	ck_assert_uint_eq(k.counters.failed_limit, 0);
+}
+END_TEST
+
 START_TEST(a_request_is_two_ids_and_a_bound_if_there_is_one)
 {
 	const char *dir = fake();
@@ -139,5 +156,5 @@ START_TEST(json_has_each_file_by_its_name)
 END_TEST
 
 TEST_MAIN("kernelrecharge", a_kernel_without_it_has_none, it_is_off_until_it_is_switched_on, each_file_is_read_into_its_place,
-	  nonsense_is_not_taken_for_a_figure, a_request_is_two_ids_and_a_bound_if_there_is_one, its_state_is_told_in_words,
+	  nonsense_is_not_taken_for_a_figure, a_kernel_may_have_requests_and_no_modes, a_request_is_two_ids_and_a_bound_if_there_is_one, its_state_is_told_in_words,
 	  json_has_each_file_by_its_name)

@@ -52,6 +52,7 @@ is_rewritten off off "it is switched off"
 
 # Not there: hidden below another mount, as on any kernel without it.
 kernel_on
+moved=$(moved_bytes)
 mount -t tmpfs -o size=64k none $knobs
 check "absent: doctor says so" says "absent: no $knobs" memcg-reaper doctor
 share memfd $bytes
@@ -59,7 +60,6 @@ rmdir "$maker"
 wait_for 10 eval 'zombie_ids | grep -qx "$maker_id"' || fail "no zombie"
 by_hand
 umount $knobs
-moved=$(moved_bytes)
 is_rewritten absent absent "this kernel has no"
 
 # There, and read-only for the unit.
