@@ -122,6 +122,13 @@ static void touch_and_unmap(struct object *o)
 	unmap(o);
 }
 
+static void look_and_unmap(struct object *o)
+{
+	for (unsigned long i = 0; i < PAGES; i++)
+		(void)((const volatile char *)o->map)[i * PAGE];
+	unmap(o);
+}
+
 static const struct {
 	const char *what, *dir;
 	struct object (*make)(const char *dir);
@@ -131,6 +138,8 @@ static const struct {
 	{ "fault of new shared memory", "/dev/shm", make_file, cut_off, touch_and_unmap },
 	{ "fault of shared memory that is there", "/dev/shm", make_file, unmap, touch_and_unmap },
 	{ "fault of page cache", "/var/tmp", make_file, unmap, touch_and_unmap },
+	{ "fault of page cache, reading", "/var/tmp", make_file, unmap, look_and_unmap },
+	{ "unmapping of shared memory", "/dev/shm", make_file, touch_each, unmap },
 	{ "read of shared memory", "/dev/shm", make_file, nothing, read_each },
 	{ "read of page cache", "/var/tmp", make_file, nothing, read_each },
 	{ "write to shared memory", "/dev/shm", make_file, nothing, write_each },
