@@ -69,7 +69,7 @@ static __always_inline void read_addresses(struct pins_ref *r, __u64 sk)
 	if (r->family == FAMILY_INET) {
 		bpf_probe_read_kernel(r->local, 4, (void *)(sk + IN_COMMON(skc_rcv_saddr)));
 		bpf_probe_read_kernel(r->remote, 4, (void *)(sk + IN_COMMON(skc_daddr)));
-	} else if (r->family == FAMILY_INET6) {
+	} else if (r->family == FAMILY_INET6 && bpf_core_field_exists(struct sock_common___v6, skc_v6_rcv_saddr)) {
 		bpf_probe_read_kernel(r->local, 16, (void *)(sk + IN_COMMON6(skc_v6_rcv_saddr)));
 		bpf_probe_read_kernel(r->remote, 16, (void *)(sk + IN_COMMON6(skc_v6_daddr)));
 	} else {
