@@ -467,6 +467,12 @@ static __always_inline struct mem_cgroup *memcg_of(struct cgroup *cgrp)
 	return (void *)css;	/* css is the first member of mem_cgroup: checked at start */
 }
 
+static __always_inline bool is_populated(struct cgroup *cgrp)
+{
+	return BPF_CORE_READ(cgrp, nr_populated_csets) + BPF_CORE_READ(cgrp, nr_populated_domain_children) +
+	       BPF_CORE_READ(cgrp, nr_populated_threaded_children);
+}
+
 static __always_inline int on_rmdir(struct dentry *dentry)
 {
 	struct kernfs_node *kn = dentry->d_inode->i_private;
@@ -478,14 +484,15 @@ static __always_inline int on_rmdir(struct dentry *dentry)
 
 	id = BPF_CORE_READ(kn, id);
 	cgrp = BPF_CORE_READ(kn, priv);
-	if (BPF_CORE_READ(cgrp, nr_populated_csets) + BPF_CORE_READ(cgrp, nr_populated_domain_children) +
-	    BPF_CORE_READ(cgrp, nr_populated_threaded_children))
-		return 0;	/* in use: the kernel refuses, or the process will never exist */
-
 	h = bpf_map_lookup_elem(&held, &id);
-	/* What the daemon does not hold is not its to remove: another cgroup has come to the name. */
+	/*
+	 * What the daemon does not hold is not its to remove: another cgroup has come to the name.  Nor is what is in use: the
+	 * kernel looks later, and would remove it if the last process ended meanwhile.
+	 */
 	if ((__u32)(bpf_get_current_pid_tgid() >> 32) == settings.daemon_pid)
-		return h ? answer_daemon(h, now) : -EBUSY;
+		return h && !is_populated(cgrp) ? answer_daemon(h, now) : -EBUSY;
+	if (is_populated(cgrp))
+		return 0;	/* the kernel refuses, or the process will never exist */
 	if (h)
 		return answer_again(kn, h, id, now);
 	if (!daemon_alive(now)) {

@@ -90,10 +90,12 @@ static int live_and_die(struct run *r, unsigned int n)
 		return -EIO;
 	if (r->one || unlinkat(r->dir_fd, name, AT_REMOVEDIR) == 0)
 		return 0;
-	if (errno == EBUSY)
+	if (errno == EBUSY) {
 		r->refused++;
-	else
+	} else {
+		perror(name);
 		r->failed++;
+	}
 	return 0;
 }
 
