@@ -90,6 +90,14 @@ static void spend(struct manager *m, const struct recharge *one, uint64_t bytes)
 		budget_spend(&m->budgets[one->policy], bytes, now);
 }
 
+/* Of one that failed nobody has said how much: all that it could have been. */
+static uint64_t reclaimed_bytes(const struct recharge *one, struct json_object *o)
+{
+	if (!json_object_object_get(o, "shield_bytes"))
+		return one->shield_max_bytes;
+	return number(o, "shield_bytes") + number(o, "drained_bytes");
+}
+
 /* It is settled or reaped with what is left of it. o NULL: there is no answer, and why. */
 static void finish(struct manager *m, struct recharge *one, struct json_object *o, const char *why_not)
 {
@@ -99,10 +107,8 @@ static void finish(struct manager *m, struct recharge *one, struct json_object *
 	if (o)
 		why_not = json_object_get_string(json_object_object_get(o, "why_not"));
 	tell(one, number(o, "moved_bytes"), why_not, by_kernel);
-	/* Of one that failed nobody has said how much: all that it could have been. */
 	if (o && !one->held)
-		spend(m, one, json_object_object_get(o, "shield_bytes") ? number(o, "shield_bytes") + number(o, "drained_bytes") :
-									   one->shield_max_bytes);
+		spend(m, one, reclaimed_bytes(one, o));
 	else if (o)
 		m->totals.drained_bytes += number(o, "drained_bytes");
 	mcr_recharge_forget(m->recharges.dir_fd, one->name);

@@ -90,7 +90,8 @@ static struct known *candidate(struct manager *m, size_t i)
 
 /*
  * Ancestors below which somebody has waited for as long as is allowed: the next round takes what it takes.  New zombies, and
- * requests that each move one of them, would put it off for ever.  What is asked for is waited for.
+ * requests that each move one of them, would put it off for ever.  What is asked for is waited for.  Who is late has had its
+ * time: were it late again whenever it is tried again, none below its ancestor would be waited for.
  */
 static void find_late(struct manager *m, struct refault_waits *ret)
 {
@@ -98,8 +99,10 @@ static void find_late(struct manager *m, struct refault_waits *ret)
 		uint64_t anchor_id = m->census->zombies[i].anchor_id;
 		struct known *k = candidate(m, i);
 
-		if (k && !waits_in_time(k) && !recharge_is_asked(m, anchor_id))
-			ret->anchors[ret->n++] = anchor_id;
+		if (!k || waits_in_time(k) || recharge_is_asked(m, anchor_id))
+			continue;
+		k->refaulted = true;
+		ret->anchors[ret->n++] = anchor_id;
 	}
 	qsort(ret->anchors, ret->n, sizeof(*ret->anchors), by_number);
 }

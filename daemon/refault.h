@@ -31,7 +31,8 @@ struct refault_waits {
 /*
  * Looks which zombies have to wait, and asks for those of which it is known that something is wanted.  None waits for
  * more than ten minutes to be looked at and asked for, and then until there is an answer or none is expected any more
- * (recharges_expire()); nor where nobody can be asked; and none for longer because of others below the same ancestor. 0 (free with refault_waits_done()) or -ENOMEM.
+ * (recharges_expire()); nor where nobody can be asked; and none for longer because of others below the same ancestor.
+ * 0 (free with refault_waits_done()) or -ENOMEM.
  */
 int refault_plan(struct manager *m, struct refault_waits *ret);
 void refault_waits_done(struct refault_waits *w);

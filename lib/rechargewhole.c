@@ -27,8 +27,8 @@
 #define STEP_SEC 60
 #define DROP_SEC 60
 
-/* What is dirty is written meanwhile. */
-#define DROP_TRIES 4
+/* What is dirty is written meanwhile: as long as each time more can be dropped. */
+#define DROP_TRIES 5
 #define DROP_PAUSE_USEC 500000
 
 /* ---- How much ---- */
@@ -102,7 +102,7 @@ static uint64_t to_drop(const struct mcr_recharging *run, const struct mcr_pins 
 
 static void drop_unmapped(struct mcr_recharging *run, int source_fd, const struct mcr_pins *pins)
 {
-	uint64_t all = to_drop(run, pins), before = 0, after = 0;
+	uint64_t all = to_drop(run, pins), before = 0, after = 0, dropped;
 
 	if (!all || source_bytes(run, source_fd, &before) < 0)
 		return;
@@ -113,7 +113,10 @@ static void drop_unmapped(struct mcr_recharging *run, int source_fd, const struc
 		mcr_unmapped_drop(pins, run->q->evict_max_bytes);
 		if (source_bytes(run, source_fd, &after) < 0)
 			return;
-		run->drained_bytes = before > after ? before - after : 0;
+		dropped = before > after ? before - after : 0;
+		if (i && dropped <= run->drained_bytes)
+			return;
+		run->drained_bytes = dropped;
 	}
 }
 
@@ -220,14 +223,14 @@ static uint64_t to_move(struct mcr_recharging *run, int source_fd, const struct 
 
 /*
  * Whoever maps most of it pays, if policy says so, nothing of it escapes a limit, and they have room for all of it: they
- * are not to reclaim, or to be killed, for what another has left.  NULL: the owner.
+ * are not to reclaim, or to be killed, for what another has left.  NULL: the owner; also if nobody can tell how much it is.
  */
 static const char *paying_user(const struct mcr_recharging *run, const struct mcr_ledger *ledger, uint64_t bytes)
 {
 	const char *user = ledger && run->q->owner_user ? mcr_ledger_largest_borrower(ledger) : NULL;
 	uint64_t room = 0;
 
-	if (!user || !*user || mcr_owner_within_limits(run->o->h, user, run->q->path) < 0 ||
+	if (!user || !*user || !bytes || mcr_owner_within_limits(run->o->h, user, run->q->path) < 0 ||
 	    mcr_owner_room(run->o->h, user, run->q->path, &room) < 0 || room < bytes)
 		return NULL;
 	return user;

@@ -156,5 +156,6 @@ START_TEST(json_has_each_file_by_its_name)
 END_TEST
 
 TEST_MAIN("kernelrecharge", a_kernel_without_it_has_none, it_is_off_until_it_is_switched_on, each_file_is_read_into_its_place,
-	  nonsense_is_not_taken_for_a_figure, a_kernel_may_have_requests_and_no_modes, a_request_is_two_ids_and_a_bound_if_there_is_one, its_state_is_told_in_words,
+	  nonsense_is_not_taken_for_a_figure, a_kernel_may_have_requests_and_no_modes,
+	  a_request_is_two_ids_and_a_bound_if_there_is_one, its_state_is_told_in_words,
 	  json_has_each_file_by_its_name)
