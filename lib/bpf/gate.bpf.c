@@ -46,6 +46,21 @@ static __always_inline bool is_populated(struct cgroup *cgrp)
 	       BPF_CORE_READ(cgrp, nr_populated_threaded_children);
 }
 
+/*
+ * What the daemon does not hold is not its to remove: another cgroup has come to the name.  Nor is what is in use: the kernel
+ * looks later, and would remove it if the last process ended meanwhile.
+ */
+static __always_inline int on_own_rmdir(struct cgroup *cgrp, struct gate_held *h, __u64 now)
+{
+	if (!h)
+		return -EBUSY;
+	if (is_populated(cgrp)) {
+		count(reuse_waits);
+		return -EBUSY;
+	}
+	return answer_daemon(h, now);
+}
+
 static __always_inline int on_rmdir(struct dentry *dentry)
 {
 	struct kernfs_node *kn = dentry->d_inode->i_private;
@@ -58,12 +73,8 @@ static __always_inline int on_rmdir(struct dentry *dentry)
 	id = BPF_CORE_READ(kn, id);
 	cgrp = BPF_CORE_READ(kn, priv);
 	h = bpf_map_lookup_elem(&held, &id);
-	/*
-	 * What the daemon does not hold is not its to remove: another cgroup has come to the name.  Nor is what is in use: the
-	 * kernel looks later, and would remove it if the last process ended meanwhile.
-	 */
 	if ((__u32)(bpf_get_current_pid_tgid() >> 32) == settings.daemon_pid)
-		return h && !is_populated(cgrp) ? answer_daemon(h, now) : -EBUSY;
+		return on_own_rmdir(cgrp, h, now);
 	if (is_populated(cgrp))
 		return 0;	/* the kernel refuses, or the process will never exist */
 	if (h)

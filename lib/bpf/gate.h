@@ -121,5 +121,5 @@ struct gate_counters {
 	__u64 stale;		/* heartbeat too old */
 	__u64 expired;		/* held longer than the limit */
 	__u64 lost_events;	/* ring full: let go, because nobody would have known */
-	__u64 reuse_waits;	/* the daemon's own rmdir put off: somebody wants the cgroup back */
+	__u64 reuse_waits;	/* the daemon's own rmdir put off: somebody wants the cgroup back, or is in it */
 };
