@@ -7,7 +7,8 @@
  *	mcr-move kill OWNER OTHER KILLS PATH...		the same, with a SIGKILL at a random moment of each move, and a repair
  *
  * PATH: a file, /proc/PID/fd/N, /proc/PID/map_files/RANGE, or sysv:SHMID.
- * Keys: pause (ms), min, max (bytes of a part), dry, proc (1).
+ * Keys: pause (ms; with a slow kernel, see MCR_SLOW of tests/vm/run, that many times as long), min, max (bytes of a part),
+ * dry, proc (1).
  * Exit status: 0 moved, 1 refused, 2 an error.
  */
 #include <fcntl.h>
@@ -62,6 +63,13 @@ static void print_result(int r, const struct mcr_rewrite_result *res)
 	fflush(stdout);
 }
 
+static unsigned int slowness(void)
+{
+	const char *factor = getenv("MCR_SLOW");
+
+	return factor ? strtoul(factor, NULL, 10) : 1;
+}
+
 static void read_keys(char **argv)
 {
 	for (; *argv; argv++) {
@@ -72,7 +80,7 @@ static void read_keys(char **argv)
 			die(*argv, EINVAL);
 		*eq = '\0';
 		if (strcmp(*argv, "pause") == 0)
-			opts.max_pause_usec = value * 1000;
+			opts.max_pause_usec = value * 1000 * slowness();
 		else if (strcmp(*argv, "min") == 0)
 			opts.chunk_min = value;
 		else if (strcmp(*argv, "max") == 0)
@@ -384,6 +392,7 @@ int main(int argc, char **argv)
 		die("journal", r);
 	srandom(getpid());
 	opts.h = h;
+	opts.max_pause_usec = 50000 * slowness();
 	if (argc >= 2 && strcmp(argv[1], "one") != 0)
 		load_walk();
 	if (argc >= 4 && strcmp(argv[1], "one") == 0)
