@@ -41,6 +41,20 @@ apply_patch() {
 		die "${patch##*/} does not apply to $source_package $(source_version)"
 }
 
+# prepare_tree TREE PATCH... -- FRAGMENT...: unpacked, patched, configured.
+prepare_tree() {
+	local tree=$1
+
+	shift
+	unpack_tree "$tree"
+	while [[ $1 != -- ]]; do
+		apply_patch "$tree" "$1"
+		shift
+	done
+	shift
+	configure_tree "$tree" "$@"
+}
+
 # configure_tree TREE FRAGMENT...: all that no fragment asks for is off, but for what nobody can choose.
 configure_tree() {
 	local tree=$1

@@ -5,7 +5,7 @@
  *	mcr-gate SLICE
  *
  * SLICE is an empty cgroup with the memory controller for its children. Prints a line for each removal: what it was, what
- * rmdir said, and how often the gate has said "reused" so far.
+ * rmdir said, and how often the gate has put the daemon off so far (reuse_waits).
  */
 #include <fcntl.h>
 #include <inttypes.h>

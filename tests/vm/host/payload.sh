@@ -40,6 +40,7 @@ stage_tests() {
 	cp -R "$vm_dir/guest/." "$stage/"
 	for scenario in "$boot_dir"/[0-9]*.sh; do
 		# shellcheck disable=SC2053 # a glob on purpose
+		[[ ! -L $scenario || -e $scenario ]] || die "$scenario leads nowhere"
 		[[ -e $scenario && $(basename "$scenario" .sh) == $only ]] || continue
 		cp "$scenario" "$stage/scenarios/"
 	done

@@ -4,12 +4,13 @@
 . /opt/mcr-tests/lib.sh
 . /opt/mcr-tests/reaper.sh
 
+# shellcheck disable=SC2154 # of reaper.sh
 readonly slice=/sys/fs/cgroup/gate.slice
 
 mkdir $slice
 echo +memory >$slice/cgroup.subtree_control
 systemctl stop memcg-reaperd
-/opt/mcr-tests/mcr-gate $slice >/tmp/gate
+/opt/mcr-tests/mcr-gate $slice >/tmp/gate || mcr_record "mcr-gate has failed"
 systemctl start memcg-reaperd
 wait_for 30 test -e "$status_file"
 cat /tmp/gate

@@ -6,13 +6,14 @@
 . /opt/mcr-tests/lib.sh
 . /opt/mcr-tests/recharge.sh
 
-readonly pause_msec=50
+readonly asked_msec=50
+readonly pause_msec=$((asked_msec * MCR_SLOW))	# that is what mcr-move makes of it
 
 recharge_setup
 start_shm 4
 parts=0 over=0 longest=0 freeze=0 sum=0
 for path in "${targets[@]}"; do
-	got=$($move one $one "$path" pause=$pause_msec min=16384 max=16384) || mcr_record "$got"
+	got=$($move one $one "$path" pause=$asked_msec min=16384 max=16384) || mcr_record "$got"
 	echo "$got"
 	parts=$((parts + $(value_of chunks "$got")))
 	over=$((over + $(value_of over "$got")))
