@@ -25,17 +25,21 @@ peek_at() {
 }
 
 recharge_setup
-head -c 8M /dev/zero | tr '\0' x >$file
+# Where the kernel checks all it does, a part takes a quarter of a second.
+head -c "$((MCR_SLOW > 1 ? 2 : 8))M" /dev/zero | tr '\0' x >$file
 hold plain $file
 before=$(sha256sum <$file)
-all=0
-for _ in 1 2 3 4 5 6 7 8; do
-	peek_at $move-unguarded 4
-	all=$((all + zeros))
-	((all == 0)) || break
-done
-check_ge "without the guard: holes that were seen" $all 1
-figure "without the guard: holes seen" "$zeros" "of $opens looks"
+# There, whoever peeks is too slow to see a hole.
+if ((MCR_SLOW == 1)); then
+	all=0
+	for _ in 1 2 3 4 5 6 7 8; do
+		peek_at $move-unguarded 4
+		all=$((all + zeros))
+		((all == 0)) || break
+	done
+	check_ge "without the guard: holes that were seen" $all 1
+	figure "without the guard: holes seen" "$zeros" "of $opens looks"
+fi
 peek_at $move 12
 check_eq "with it: holes that were seen" "$zeros" 0
 check_ge "looks" "$opens" 50
