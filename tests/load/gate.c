@@ -44,7 +44,7 @@ static pid_t start_member(const char *cgroup, int memory_fd)
 {
 	int ready[2];
 	char byte = 0;
-	pid_t pid;
+	pid_t pid = -1;
 
 	if (pipe2(ready, O_CLOEXEC) < 0 || (pid = fork()) < 0)
 		die("fork");
@@ -77,7 +77,7 @@ static const char *outcome(int error)
 /* As anybody but the daemon: the gate goes by the process. */
 static int remove_as_other(const char *cgroup)
 {
-	int status;
+	int status = 0;
 	pid_t pid = fork();
 
 	if (pid == 0)
