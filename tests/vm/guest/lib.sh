@@ -5,7 +5,7 @@
 #	. /opt/mcr-tests/lib.sh
 # and then states sentences. A sentence that does not hold is recorded and the scenario goes on; it fails in the
 # end. A command that fails outside of a sentence ends the scenario there and fails it. A line
-# "# timeout: SECONDS" in a scenario changes its time limit (300).
+# "# timeout: SECONDS" in a scenario changes its time limit (300); as with wait_for, all have MCR_PATIENCE times as long.
 set -eEuo pipefail
 
 readonly mcr_failures=$MCR_STATE/$MCR_SCENARIO.failures
@@ -107,9 +107,10 @@ skip() {
 	exit 77
 }
 
-# wait_for SECONDS COMMAND...: poll until it succeeds; fails when it has not by then. A slow kernel has more time.
+# wait_for SECONDS COMMAND...: poll until it succeeds; fails when it has not by then. That is for a fast machine which does
+# nothing else: all have MCR_PATIENCE times as long.
 wait_for() {
-	local deadline=$((SECONDS + $1 * ${MCR_SLOW:-1}))
+	local deadline=$((SECONDS + $1 * MCR_PATIENCE))
 
 	shift
 	until "$@"; do
