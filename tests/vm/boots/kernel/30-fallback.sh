@@ -159,7 +159,11 @@ kill "$(awk '{ print $2 }' /run/anon.out)" $anon 2>/dev/null || true
 wait $anon 2>/dev/null || true
 rm /dev/shm/large
 
-# Stopped while the kernel works: what was moved is told.
+# Stopped while the kernel works: what was moved is told. With a twentieth of a CPU there is time for it.
+readonly slow_unit=/run/systemd/system/memcg-reaper-recharge@.service.d/slow.conf
+mkdir -p ${slow_unit%/*}
+printf '[Service]\nCPUQuota=5%%\n' >$slow_unit
+systemctl daemon-reload
 systemd-run -q --wait --unit=stopped dd if=/dev/urandom of=/dev/shm/large bs=1M count=320 status=none
 wait_for 20 eval 'memcg-reaper list --json | grep -q /stopped.service' || fail "no zombie"
 moved=$(moved_bytes)
@@ -174,6 +178,8 @@ check_eq "stopped: why" "$(answered why_not)" "it was stopped"
 check_eq "stopped: what was moved is told" "$(answered moved_bytes)" $(($(moved_bytes) - moved))
 check_ge "stopped: the rest stays" "$(answered left_bytes)" 4096
 figure "stopped: moved by then of 327680 KiB" $(($(answered moved_bytes) >> 10)) KiB
+rm $slow_unit
+systemctl daemon-reload
 rm /dev/shm/large
 
 check_eq "no request is left" "$(find /run/memcg-reaper/recharge -name '*.request' | wc -l)" 0
