@@ -290,6 +290,7 @@ int verb_reap(int argc, char **argv)
 	p.anchors = anchors;
 	p.opts = (struct mcr_reap_opts){
 		.h = h,
+		.patience_usec = config->worker_max_usec,	/* nobody has a shield for longer */
 		.sync = config->sync && mcr_dirty_bytes(proc_fd, &dirty) == 0 && dirty <= config->sync_max_bytes,
 		.shield = {
 			.max_bytes = config->budget_bytes,

@@ -11,9 +11,7 @@
 #include "sync.h"
 #include "util.h"
 
-/* 5 s in all: less than the shortest sensible WorkerMaxSec=, more than a shield lasts. */
 #define TURN_USEC 100000
-#define TURNS_MAX 50
 
 static int count_anchor(struct mcr_reap_anchor **anchors, size_t *n, const struct mcr_zombie *z,
 			const struct mcr_policy *policy, bool named)
@@ -117,9 +115,10 @@ static bool fatal(int error)
 static int reclaim_in_turn(const struct mcr_reap_opts *o, uint64_t id, const struct mcr_shield_opts *s,
 			   struct mcr_shield_result *ret)
 {
+	uint64_t patience = o->patience_usec ? o->patience_usec : MCR_REAP_PATIENCE_USEC;
 	int r = mcr_shield_reclaim(o->h, id, s, ret);
 
-	for (int i = 0; r == -EBUSY && i < TURNS_MAX; i++) {
+	for (uint64_t waited = 0; r == -EBUSY && waited < patience; waited += TURN_USEC) {
 		usleep(TURN_USEC);
 		r = mcr_shield_reclaim(o->h, id, s, ret);
 	}

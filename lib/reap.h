@@ -49,11 +49,15 @@ bool mcr_reap_is_forbidden(const struct mcr_config *config, const char *anchor);
 const struct mcr_policy *mcr_reap_policy(const struct mcr_config *config, const struct mcr_zombie *z,
 					 const struct mcr_policy *zombies);
 
+/* 5 s: less than the shortest sensible WorkerMaxSec=, more than a shield lasts where a few hundred cgroups live. */
+#define MCR_REAP_PATIENCE_USEC 5000000
+
 struct mcr_reap_opts {
 	const struct mcr_hierarchy *h;
 	struct mcr_shield_opts shield;	/* step_bytes are the policy's */
 	uint64_t *policy_budgets;	/* what may still be asked for, by mcr_policy.index; counted down */
 	bool sync;		/* write dirty pages out before a second try, once (sync.h) */
+	uint64_t patience_usec;	/* how long to wait, at each anchor, for a shield of somebody else; 0: MCR_REAP_PATIENCE_USEC */
 };
 
 /* What one try on one anchor did; sent through the worker's pipe as it is. */

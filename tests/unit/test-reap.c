@@ -306,7 +306,7 @@ END_TEST
 static struct {
 	unsigned int calls, syncs, busy;
 	uint64_t ids[16], max_bytes[16];
-	uint64_t done_id, failing_id, stopping_id;
+	uint64_t done_id, failing_id, stopping_id, patience_usec;
 	int error;
 } shield;
 
@@ -373,7 +373,8 @@ static void make_anchors(const struct mcr_config *c, struct mcr_reap_anchor *anc
 /* Reaps them; *asked by policy. */
 static void reap_three(const struct mcr_config *c, uint64_t max_bytes, uint64_t *budgets, bool sync, uint64_t *asked)
 {
-	const struct mcr_reap_opts o = { .shield.max_bytes = max_bytes, .policy_budgets = budgets, .sync = sync };
+	const struct mcr_reap_opts o = { .shield.max_bytes = max_bytes, .policy_budgets = budgets, .sync = sync,
+					 .patience_usec = shield.patience_usec };
 	struct mcr_reap_anchor anchors[3];
 
 	make_anchors(c, anchors);
@@ -488,6 +489,10 @@ START_TEST(a_shield_of_somebody_else_is_waited_for_but_not_forever)
 	shield.busy = 51;
 	reap_three(c, 100 * MIB, NULL, false, asked);
 	ck_assert_uint_eq(shield.calls, 0);
+	shield.patience_usec = 20 * MCR_USEC_PER_SEC;
+	shield.busy = 200;
+	reap_three(c, 100 * MIB, NULL, false, asked);
+	ck_assert_uint_eq(shield.calls, 3);
 }
 END_TEST
 
