@@ -53,6 +53,33 @@ static void tell_end(struct manager *m, const struct held *h)
 	}
 }
 
+/* Is it there, without a process and without cgroups below? */
+static bool is_left(uint64_t id, void *userdata)
+{
+	const struct manager *m = userdata;
+	auto_(closep) int fd = mcr_cgroup_open_id(m->h, id);
+	uint64_t below;
+
+	return fd >= 0 && mcr_cgroup_descendants(fd, &below) == 0 && below == 0 && mcr_cgroup_populated(fd) == 0;
+}
+
+static void hold_anew(struct manager *m, uint64_t id);
+
+/* The end of a record: but whoever used it may have been done with it before we had let go. */
+static void let_go(struct manager *m, struct held *h)
+{
+	uint64_t id = h->id;
+	bool anew = false;
+
+	if (h->state == HELD_REUSED && !h->given_up)
+		anew = mcr_gate_forget_used(m->gate, id, is_left, m);
+	else
+		mcr_gate_forget(m->gate, id);
+	held_drop(&m->held, h);
+	if (anew)
+		hold_anew(m, id);
+}
+
 /* Applies an event; true when the record has come to its end and is gone. */
 static bool apply(struct manager *m, struct held *h, enum held_event event)
 {
@@ -68,8 +95,7 @@ static bool apply(struct manager *m, struct held *h, enum held_event event)
 	if (h->state < HELD_FIRST_END)
 		return false;
 	tell_end(m, h);
-	mcr_gate_forget(m->gate, h->id);
-	held_drop(&m->held, h);
+	let_go(m, h);
 	return true;
 }
 
@@ -135,6 +161,7 @@ static enum held_event try_remove(struct manager *m, struct held *h, uint64_t no
 		return HELD_EV_GONE;
 	if (r != -EBUSY) {
 		log_warning("cannot remove held cgroup '%s': %s, letting go of it", h->path, strerror(-r));
+		h->given_up = true;
 		return HELD_EV_POPULATED;
 	}
 	e = look_at_parent(m, h);
@@ -145,6 +172,7 @@ static enum held_event try_remove(struct manager *m, struct held *h, uint64_t no
 	if (now - h->since_ns > REUSE_WAITS_MAX * m->config->reuse_grace_usec * MCR_NSEC_PER_USEC + h->hold_max_ns) {
 		log_action(EVENT_NONE, LOG_WARNING, "left in place", h->path, h->left_bytes,
 			   "its name is asked for again and again, but nobody uses it");
+		h->given_up = true;
 		return HELD_EV_POPULATED;
 	}
 	/* The gate says that somebody asked for it: see later whether they came. */
@@ -412,6 +440,15 @@ static void hold_under(struct manager *m, struct held *h, const struct mcr_gate_
 	held_set_policy(h, m->config, p ? p : m->config->policies[0]);
 }
 
+static void hold_anew(struct manager *m, uint64_t id)
+{
+	struct held *h = enter(m, id, HELD_HELD, mcr_now_ns());
+
+	if (h)
+		hold_under(m, h, NULL);
+	settle_soon(m);
+}
+
 static void on_held(struct manager *m, struct held *h, const struct mcr_gate_event *event)
 {
 	if (h && event->kind == MCR_GATE_HELD && event->at_ns > h->since_ns) {
@@ -507,6 +544,8 @@ void settle_release_all(struct manager *m)
 			apply(m, h, try_remove(m, h, now));
 		}
 	}
-	while (m->held.n > 0)
+	while (m->held.n > 0) {
+		m->held.at[0]->given_up = true;
 		apply(m, m->held.at[0], HELD_EV_POPULATED);
+	}
 }

@@ -327,6 +327,28 @@ void mcr_gate_forget(struct mcr_gate *g, uint64_t id)
 		__atomic_sub_fetch(&g->skel->bss->counters.held_now, 1, __ATOMIC_RELAXED);
 }
 
+bool mcr_gate_forget_used(struct mcr_gate *g, uint64_t id, bool (*is_left)(uint64_t id, void *userdata), void *userdata)
+{
+	const struct bpf_map *map = g->skel->maps.held;
+	struct gate_counters *c = &g->skel->bss->counters;
+	struct gate_held h;
+
+	if (bpf_map__lookup_elem(map, &id, sizeof(id), &h, sizeof(h), 0) < 0)
+		return false;
+	mcr_gate_forget(g, id);
+	if (!is_left(id, userdata))
+		return false;	/* whoever uses it will remove it, and that will be a hold of its own */
+	h.since_ns = mcr_now_ns();
+	h.state = GATE_HELD;
+	__atomic_add_fetch(&c->held_now, 1, __ATOMIC_RELAXED);
+	if (bpf_map__update_elem(map, &id, sizeof(id), &h, sizeof(h), BPF_NOEXIST) < 0) {
+		__atomic_sub_fetch(&c->held_now, 1, __ATOMIC_RELAXED);
+		return false;	/* just now somebody's removal was refused anew: its event comes */
+	}
+	__atomic_add_fetch(&c->held_total, 1, __ATOMIC_RELAXED);
+	return true;
+}
+
 int mcr_gate_list_held(const struct mcr_gate *g, uint64_t **ret_ids)
 {
 	uint64_t *ids = calloc(GATE_HELD_LIMIT, sizeof(*ids));

@@ -129,6 +129,13 @@ int mcr_gate_dispatch(struct mcr_gate *g);
 void mcr_gate_forget(struct mcr_gate *g, uint64_t id);
 
 /*
+ * The same for a cgroup that was seen to be in use again. Its use may have ended since, and a removal been refused for the
+ * hold's sake: nobody would try again. So where is_left() then says that it is there and nobody uses it, it is held anew,
+ * from now on: true.
+ */
+bool mcr_gate_forget_used(struct mcr_gate *g, uint64_t id, bool (*is_left)(uint64_t id, void *userdata), void *userdata);
+
+/*
  * What is held now, in no order: what a predecessor left, or events that were lost.  *ret is
  * allocated. Number of ids, or errno.
  */

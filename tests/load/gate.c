@@ -133,10 +133,37 @@ static struct mcr_gate *new_gate(const char *slice)
 	return g;
 }
 
+static bool yes(uint64_t id, void *userdata)
+{
+	(void)id;
+	(void)userdata;
+	return true;
+}
+
+static bool no(uint64_t id, void *userdata)
+{
+	(void)id;
+	(void)userdata;
+	return false;
+}
+
+/* It was seen in use; then its user went, and was refused the removal before the daemon let go. */
+static void let_go_late(struct mcr_gate *g, const char *cgroup, uint64_t id)
+{
+	stop_member(start_member(cgroup, -1));
+	tell(g, "its user, done with it", remove_as_other(cgroup));
+	printf("still used: held %d\n", mcr_gate_forget_used(g, id, no, NULL));
+	tell(g, "let go", remove_as_daemon(cgroup));
+	tell(g, "its user again", remove_as_other(cgroup));
+	printf("left: held %d\n", mcr_gate_forget_used(g, id, yes, NULL));
+	tell(g, "held anew", remove_as_other(cgroup));
+}
+
 int main(int argc, char **argv)
 {
 	auto_(mcr_gate_freep) struct mcr_gate *g = NULL;
 	auto_(freep) char *cgroup = NULL;
+	struct stat st;
 	int memory_fd;
 	pid_t member;
 
@@ -152,6 +179,9 @@ int main(int argc, char **argv)
 	member = start_member(cgroup, -1);
 	tell(g, "in use", remove_as_daemon(cgroup));
 	stop_member(member);
+	if (stat(cgroup, &st) < 0)
+		die(cgroup);
+	let_go_late(g, cgroup, st.st_ino);
 	tell(g, "held and empty", remove_as_daemon(cgroup));
 	return 0;
 }

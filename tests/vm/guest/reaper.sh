@@ -38,6 +38,12 @@ left_cgroups() {
 	done < <(find /sys/fs/cgroup/system.slice -mindepth 2 -name cgroup.events 2>/dev/null)
 }
 
+# check_nothing_held SENTENCE SECONDS: nothing_held, by then; or else what is, and what the daemon has to say of it.
+check_nothing_held() {
+	check "$1" wait_for "$2" nothing_held
+	nothing_held || { left_cgroups; memcg-reaper status; journalctl -u memcg-reaperd -o short-monotonic --no-pager -n 20; }
+}
+
 # The first cycle has ended when zombies were reaped or pinned, and none waits for another round.
 cycle_is_over() {
 	[[ -e $status_file ]] && (($(status since_start rounds) >= 1)) &&

@@ -23,6 +23,6 @@ figure "services a second that came and went" $((rate * seconds * 1000 / msec)) 
 figure "daemon and its workers, CPU per service" $((used * 1000 / (rate * seconds))) instructions
 figure "daemon under load, resident" "$(awk '/^VmHWM/ { print $2 }' "/proc/$(systemctl show -p MainPID --value memcg-reaperd)/status")" KiB
 check_eq "events lost" "$(sleep 3; status gate lost_events)" 0
-check "all are settled in the end" wait_for 60 nothing_held
+check_nothing_held "all are settled in the end" 60
 figure "of $((rate * seconds)) services, held" "$(status gate held_total)" cgroups
 figure "let go because too many were held" "$(status gate let_go_over_limit)" cgroups

@@ -14,7 +14,7 @@ run 'memcg-reaper status'
 say ""
 say "Twenty services run, each reading and writing files, and end:"
 run 'for i in $(seq 20); do systemd-run -q --wait sh -c "mkdir /var/tmp/d$i; cp /usr/bin/perl /var/tmp/d$i"; done'
-check "nothing is held any more" wait_for 60 nothing_held
+check_nothing_held "nothing is held any more" 60
 check "what was left of them is reaped" wait_for 60 at_most_zombies 2
 sleep 3
 run 'memcg-reaper status'

@@ -71,7 +71,7 @@ nudge
 sleep 1
 before=$(zombies)
 run_all
-check "nothing is held any more" wait_for 60 nothing_held
+check_nothing_held "nothing is held any more" 60
 left_cgroups
 # systemd switches the memory controller off below the slice of template units when the last has stopped: memcgs
 # that were held there die of it, and are reaped with the next cycle.

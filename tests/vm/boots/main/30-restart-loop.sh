@@ -28,7 +28,7 @@ systemctl start loop.service
 check "the service is restarted $starts times" wait_for 200 restarted_enough
 restarts=$(restarts)
 systemctl stop loop.service
-check "nothing is held any more" wait_for 60 nothing_held
+check_nothing_held "nothing is held any more" 60
 left_cgroups
 sleep 1
 nudge

@@ -34,7 +34,7 @@ while kill -0 $load 2>/dev/null; do
 	reloads=$((reloads + 1))
 done
 cat /var/tmp/churn.out
-check "nothing is held in the end" wait_for 120 nothing_held
+check_nothing_held "nothing is held in the end" 120
 figure "reloads while $count services came and went" "$reloads" reloads
 figure "removals seen" "$(sed -n 's/.* refused \([0-9]*\) .*/\1/p' /var/tmp/churn.out)" cgroups
 check_eq "every removal was held" "$(sed -n 's/.* refused \([0-9]*\) .*/\1/p' /var/tmp/churn.out)" $count

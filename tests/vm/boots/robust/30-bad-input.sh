@@ -62,7 +62,7 @@ while kill -0 $churn 2>/dev/null; do
 	memcg-reaper list >/dev/null || fail "list failed under churn"
 	memcg-reaper reap >/dev/null || (($? == 5)) || fail "reap failed under churn"
 done
-check "nothing is left of the churn" wait_for 60 nothing_held
+check_nothing_held "nothing is left of the churn" 60
 
 # 10,000 live cgroups.
 mkdir $slice/many

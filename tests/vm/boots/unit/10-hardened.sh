@@ -64,7 +64,7 @@ dir=$(charged_cgroup plain)
 check_not "a charged cgroup is held" rmdir "$dir"
 check "and removed" wait_for 20 test ! -e "$dir"
 run_writers traced
-check "what wrote metadata is drained" wait_for 120 nothing_held
+check_nothing_held "what wrote metadata is drained" 120
 check_eq "with nothing left" "$(status since_start settled_with_rest)" 0
 check "the journal of an ext4 that the daemon cannot write to is emptied" journal_is_empty
 dir=$(users_cgroup users)

@@ -81,4 +81,4 @@ rm "$drop_in"
 systemctl daemon-reload
 systemctl restart memcg-reaperd
 rmdir $slice/by-id 2>/dev/null || true
-check "the unit as it is cleans up" wait_for 30 nothing_held
+check_nothing_held "the unit as it is cleans up" 30
