@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Held cgroups: look at what they are charged, drain them in a worker, remove them.
+ * Held cgroups: look at what they are charged, have them drained (settle-drain.c), remove them.
  * The states and what leads from one to the other are in held.c.
  */
+#include "settle-parts.h"
+
 #include <inttypes.h>
 #include <string.h>
 #include <time.h>
@@ -12,25 +14,14 @@
 #include "drain.h"
 #include "fileio.h"
 #include "gate.h"
-#include "hierarchy.h"
 #include "kernelrecharge.h"
 #include "log.h"
-#include "manager.h"
 #include "refault.h"
 #include "util.h"
 
-/* A held cgroup is tried this often before what is left counts as stuck. */
-#define TRIES_MAX 3
 #define PASSES_MAX 8
-/* Nobody waits for a drain: it takes the time that others leave. */
-#define DRAIN_NICE 10
 /* How often somebody may ask for a cgroup and not come before it is left to them. */
 #define REUSE_WAITS_MAX 6
-
-static uint64_t charged(const struct mcr_charge *c)
-{
-	return c->file_bytes + c->anon_bytes + c->swap_bytes;
-}
 
 static void tell_end(struct manager *m, const struct held *h)
 {
@@ -63,8 +54,6 @@ static bool is_left(uint64_t id, void *userdata)
 	return fd >= 0 && mcr_cgroup_descendants(fd, &below) == 0 && below == 0 && mcr_cgroup_populated(fd) == 0;
 }
 
-static void hold_anew(struct manager *m, uint64_t id);
-
 /* The end of a record: but whoever used it may have been done with it before we had let go. */
 static void let_go(struct manager *m, struct held *h)
 {
@@ -77,11 +66,10 @@ static void let_go(struct manager *m, struct held *h)
 		mcr_gate_forget(m->gate, id);
 	held_drop(&m->held, h);
 	if (anew)
-		hold_anew(m, id);
+		settle_hold_anew(m, id);
 }
 
-/* Applies an event; true when the record has come to its end and is gone. */
-static bool apply(struct manager *m, struct held *h, enum held_event event)
+bool settle_apply(struct manager *m, struct held *h, enum held_event event)
 {
 	enum held_state before = h->state;
 
@@ -133,7 +121,7 @@ static enum held_event look(struct manager *m, struct held *h)
 		r = mcr_cgroup_charge(fd, &c);
 	if (r < 0)
 		return HELD_EV_NO_MEMCG;
-	h->left_bytes = charged(&c);
+	h->left_bytes = settle_charged(&c);
 	if (recharge_first(m, h, &c))
 		return HELD_EV_RECHARGE;
 	return mcr_drain_is_empty(&c) ? HELD_EV_EMPTY : HELD_EV_DUE;
@@ -180,17 +168,6 @@ static enum held_event try_remove(struct manager *m, struct held *h, uint64_t no
 	return HELD_EV_DUE;
 }
 
-/* Is a cgroup below it still held?  Then its time has not begun. */
-static bool keeps_held_below(const struct manager *m, const struct held *parent)
-{
-	size_t len = strlen(parent->path);
-
-	for (size_t i = 0; i < m->held.n; i++)
-		if (strncmp(m->held.at[i]->path, parent->path, len) == 0 && m->held.at[i]->path[len] == '/')
-			return true;
-	return false;
-}
-
 /* One step of one record; true when it is worth another look at once. */
 static bool step(struct manager *m, struct held *h, uint64_t now)
 {
@@ -200,7 +177,7 @@ static bool step(struct manager *m, struct held *h, uint64_t now)
 
 	if (h->state == HELD_PARENT) {
 		e = look_at_parent(m, h);
-		if (e == HELD_EV_DUE && now >= limit && !keeps_held_below(m, h))
+		if (e == HELD_EV_DUE && now >= limit && !settle_keeps_held_below(m, h))
 			e = HELD_EV_POPULATED;	/* others live below: not ours to remove */
 	} else if (h->state == HELD_SETTLED) {
 		if (now < h->due_ns)
@@ -216,23 +193,7 @@ static bool step(struct manager *m, struct held *h, uint64_t now)
 	} else if (h->state == HELD_DRAINING || (h->state == HELD_RECHARGING && !held_is_before_drain(h)) || now < h->due_ns) {
 		return false;
 	}
-	return apply(m, h, e) || h->state != before;
-}
-
-/* After the pause; where a sync may help, when the next one is allowed, if that is in time. */
-static uint64_t next_try(const struct manager *m, const struct held *h)
-{
-	uint64_t due = mcr_now_ns() + m->config->retry_usec * MCR_NSEC_PER_USEC;
-	uint64_t sync = m->synced_ns + m->config->sync_usec * MCR_NSEC_PER_USEC;
-	uint64_t limit = h->since_ns + h->hold_max_ns;
-
-	return h->wants_sync && m->config->sync && sync > due && sync < limit ? sync : due;
-}
-
-/* Tmpfs and shared memory, also what of it is in swap; by the kernel, whatever it is. */
-static bool may_recharge(const struct mcr_charge *left)
-{
-	return left->shmem_bytes + left->swap_bytes > 0 || (charged(left) > 0 && mcr_kernelrecharge_is_on(NULL));
+	return settle_apply(m, h, e) || h->state != before;
 }
 
 void settle_recharged(struct manager *m, uint64_t id)
@@ -242,7 +203,7 @@ void settle_recharged(struct manager *m, uint64_t id)
 	if (!h || h->state != HELD_RECHARGING)
 		return;
 	h->recharged = !held_is_before_drain(h);
-	apply(m, h, HELD_EV_DUE);
+	settle_apply(m, h, HELD_EV_DUE);
 	settle_soon(m);
 }
 
@@ -253,114 +214,8 @@ void settle_swapped_out(struct manager *m, uint64_t id)
 	if (!h || h->state != HELD_RECHARGING || held_is_before_drain(h))
 		return;
 	h->recharged = h->out = true;
-	apply(m, h, HELD_EV_OUT);
+	settle_apply(m, h, HELD_EV_OUT);
 	settle_soon(m);
-}
-
-static void finish_drain(struct manager *m, struct held *h, const struct mcr_drain_report *rep)
-{
-	enum held_event e;
-
-	h->tries++;
-	h->freed_bytes += rep->freed_bytes;
-	if (rep->error == 0)
-		h->left_bytes = charged(&rep->left);
-	h->wants_sync = rep->error == 0 && mcr_drain_worth_retry(&rep->left);
-	m->totals.drained_bytes += rep->freed_bytes;
-	if (rep->error == -EBUSY)
-		e = HELD_EV_POPULATED;
-	else if (rep->error == -ENODEV || rep->error == -ESTALE || rep->error == -ENOENT)
-		e = HELD_EV_NO_MEMCG;
-	else if (rep->error < 0)
-		e = HELD_EV_FAILED;
-	else if (mcr_drain_is_empty(&rep->left))
-		e = HELD_EV_EMPTY;
-	else
-		e = mcr_drain_worth_retry(&rep->left) && h->tries < TRIES_MAX ? HELD_EV_LEFT : HELD_EV_STUCK;
-	h->stuck = e == HELD_EV_STUCK && may_recharge(&rep->left) && !h->recharged;
-	if (h->stuck)
-		return;		/* while the worker is at it, none of these may use swap */
-	if (e == HELD_EV_FAILED)
-		log_warning("draining '%s' failed: %s, trying again", h->path, strerror(-rep->error));
-	h->due_ns = next_try(m, h);
-	apply(m, h, e);
-}
-
-static void on_drained(const void *record, void *userdata)
-{
-	const struct mcr_drain_report *rep = record;
-	struct manager *m = userdata;
-	struct held *h = held_find(&m->held, rep->id);
-
-	if (h && h->state == HELD_DRAINING)
-		finish_drain(m, h, rep);
-}
-
-/* Whatever the worker had not reported goes back; a knob it left changed is put back. */
-static void on_drain_end(bool late, void *userdata)
-{
-	struct manager *m = userdata;
-
-	manager_recover(m);
-	m->totals.late_workers += late;
-	for (size_t i = 0; i < m->n_draining; i++) {
-		struct held *h = held_find(&m->held, m->draining[i].id);
-
-		if (!h || h->state != HELD_DRAINING)
-			continue;
-		if (h->stuck) {
-			h->stuck = false;
-			apply(m, h, recharge_held(m, h, false) ? HELD_EV_RECHARGE : HELD_EV_STUCK);
-			continue;
-		}
-		h->due_ns = next_try(m, h);
-		apply(m, h, ++h->tries < TRIES_MAX ? HELD_EV_FAILED : HELD_EV_STUCK);
-	}
-	m->n_draining = 0;
-	settle_soon(m);
-}
-
-static const struct job_ops drain_ops = {
-	.name = "drain",
-	.record_size = sizeof(struct mcr_drain_report),
-	.on_record = on_drained,
-	.on_end = on_drain_end,
-};
-_Static_assert(sizeof(struct mcr_drain_report) <= JOB_RECORD_MAX, "fits the job's buffer");
-
-/* Gives all that wait for it to a worker, as one batch. */
-static void start_drain(struct manager *m)
-{
-	const int keep[] = { mcr_hierarchy_fd(m->h), m->run_fd };
-	struct mcr_drain_work work = {
-		.opts = { .h = m->h, .journal_dir_fd = m->run_fd },
-		.items = m->draining,
-		.nice = DRAIN_NICE,
-	};
-	int r;
-
-	m->n_draining = 0;
-	for (size_t i = 0; i < m->held.n && m->n_draining < ARRAY_SIZE(m->draining); i++) {
-		struct held *h = m->held.at[i];
-
-		if (h->state != HELD_HELD)
-			continue;
-		h->state = held_next(h->state, HELD_EV_DRAIN);
-		work.opts.sync = work.opts.sync || h->wants_sync;
-		m->draining[m->n_draining++] = (struct mcr_drain_item){
-			.id = h->id, .step_bytes = h->policy->step_bytes, .max_bytes = h->policy->drain_max_bytes,
-		};
-	}
-	if (m->n_draining == 0)
-		return;
-	work.n = m->n_draining;
-	work.opts.sync = work.opts.sync && manager_may_sync(m);
-	r = job_start(&m->settle_job, m->event, &drain_ops, m, m->config->worker_max_usec, mcr_drain_in_worker, &work,
-		      keep, ARRAY_SIZE(keep));
-	if (r < 0) {
-		log_error("cannot start a worker: %s", strerror(-r));
-		on_drain_end(false, m);
-	}
 }
 
 static void run(struct manager *m)
@@ -376,7 +231,7 @@ static void run(struct manager *m)
 				again |= step(m, m->held.at[i], now);
 	}
 	if (!job_runs(&m->settle_job))
-		start_drain(m);
+		settle_start_drain(m);
 	due = held_next_due(&m->held);
 	if (due == UINT64_MAX)
 		return;
@@ -411,120 +266,6 @@ void settle_soon(struct manager *m)
 	sd_event_source_set_enabled(m->settle_timer, SD_EVENT_ONESHOT);
 }
 
-static struct held *enter(struct manager *m, uint64_t id, enum held_state state, uint64_t at_ns)
-{
-	auto_(closep) int fd = mcr_cgroup_open_id(m->h, id);
-	auto_(freep) char *path = NULL;
-	struct held *h = NULL;
-
-	if (fd >= 0 && mcr_cgroup_path(m->h, fd, &path) == 0)
-		h = held_add(&m->held, id, path, state, at_ns);
-	if (!h)
-		mcr_gate_forget(m->gate, id);	/* gone already, or no memory to remember it */
-	return h;
-}
-
-/* The policy the gate followed; of an event that names none, or one that is forgotten, what holds now. */
-static void hold_under(struct manager *m, struct held *h, const struct mcr_gate_event *e)
-{
-	struct mcr_config *const configs[] = { m->config, m->retired };
-	const struct mcr_policy *p;
-
-	for (size_t i = 0; e && i < ARRAY_SIZE(configs); i++) {
-		if (!configs[i] || configs[i]->generation != e->generation || e->policy >= configs[i]->n_policies)
-			continue;
-		held_set_policy(h, configs[i], configs[i]->policies[e->policy]);
-		return;
-	}
-	p = coverage_policy(m, h->id, h->path, NULL);
-	held_set_policy(h, m->config, p ? p : m->config->policies[0]);
-}
-
-static void hold_anew(struct manager *m, uint64_t id)
-{
-	struct held *h = enter(m, id, HELD_HELD, mcr_now_ns());
-
-	if (h)
-		hold_under(m, h, NULL);
-	settle_soon(m);
-}
-
-static void on_held(struct manager *m, struct held *h, const struct mcr_gate_event *event)
-{
-	if (h && event->kind == MCR_GATE_HELD && event->at_ns > h->since_ns) {
-		m->totals.reused++;
-		held_again(h, event->at_ns);
-		hold_under(m, h, event);
-	}
-	if (h)
-		return;		/* this very hold, which was adopted from the map before its event came */
-	h = enter(m, event->id, event->kind == MCR_GATE_PARENT ? HELD_PARENT : HELD_HELD, event->at_ns);
-	if (!h)
-		return;
-	h->charged_bytes = h->left_bytes = event->usage_bytes + event->swap_bytes;
-	hold_under(m, h, event);
-	if (event->kind == MCR_GATE_HELD)
-		manager_note_churn(m, h->path, CHURN_HELD, NULL);
-	if (event->kind == MCR_GATE_PARENT && !keeps_held_below(m, h)) {
-		mcr_gate_forget(m->gate, h->id);	/* it failed for other reasons than ours */
-		held_drop(&m->held, h);
-	}
-}
-
-void settle_on_event(const struct mcr_gate_event *event, void *userdata)
-{
-	struct manager *m = userdata;
-	struct held *h = held_find(&m->held, event->id);
-
-	switch (event->kind) {
-	case MCR_GATE_HELD:
-	case MCR_GATE_PARENT:
-		on_held(m, h, event);
-		break;
-	case MCR_GATE_EXPIRED:
-		break;	/* it goes right now: GONE follows */
-	case MCR_GATE_GONE:
-		if (h)
-			apply(m, h, HELD_EV_GONE);
-		coverage_gone(m, event->id);
-		break;
-	case MCR_GATE_XATTR:
-		coverage_on_attribute(m, event->id);
-		break;
-	}
-	settle_soon(m);
-}
-
-int settle_adopt(struct manager *m)
-{
-	auto_(freep) uint64_t *ids = NULL;
-	int n = mcr_gate_list_held(m->gate, &ids), adopted = 0;
-	uint64_t now = mcr_now_ns(), below;	/* later than the events of all that are listed */
-
-	for (int i = 0; i < n; i++) {
-		auto_(closep) int fd = -EBADF;
-		struct held *h;
-
-		if (held_find(&m->held, ids[i]))
-			continue;
-		fd = mcr_cgroup_open_id(m->h, ids[i]);
-		below = 0;
-		if (fd >= 0)
-			mcr_cgroup_descendants(fd, &below);
-		h = enter(m, ids[i], below ? HELD_PARENT : HELD_HELD, now);
-		if (h) {
-			hold_under(m, h, NULL);
-			h->adopted = true;
-			adopted++;
-		}
-	}
-	if (adopted) {
-		log_notice("adopted %d held cgroups of a predecessor", adopted);
-		settle_soon(m);
-	}
-	return n < 0 ? n : 0;
-}
-
 /* At a clean end: remove what can be removed now, let go of the rest. */
 void settle_release_all(struct manager *m)
 {
@@ -541,11 +282,11 @@ void settle_release_all(struct manager *m)
 			if (h->state == HELD_PARENT && look_at_parent(m, h) == HELD_EV_DUE)
 				continue;
 			h->state = HELD_SETTLED;
-			apply(m, h, try_remove(m, h, now));
+			settle_apply(m, h, try_remove(m, h, now));
 		}
 	}
 	while (m->held.n > 0) {
 		m->held.at[0]->given_up = true;
-		apply(m, m->held.at[0], HELD_EV_POPULATED);
+		settle_apply(m, m->held.at[0], HELD_EV_POPULATED);
 	}
 }
