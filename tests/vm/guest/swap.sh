@@ -22,7 +22,7 @@ swap_setup() {
 		Slice=system.slice
 		Recharge=$1
 		Owner=$2
-		HoldMaxSec=60s
+		HoldMaxSec=$((60 * MCR_SLOW))s
 		Shield=${3:-yes}
 	CONF
 	systemctl restart memcg-reaperd

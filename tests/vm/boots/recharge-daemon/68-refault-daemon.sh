@@ -8,7 +8,8 @@
 
 refault_setup
 mcr_conf() {
-	printf '[Reaper]\nIntervalSec=3s\nGraceSec=1s\n[Policy default]\nSlice=refault.slice\nHoldMaxSec=60s\n' >/etc/memcg-reaper/reaper.conf
+	printf '[Reaper]\nIntervalSec=3s\nGraceSec=1s\n[Policy default]\nSlice=refault.slice\nHoldMaxSec=%ds\n' \
+		$((60 * MCR_SLOW)) >/etc/memcg-reaper/reaper.conf
 	[[ ! $* ]] || printf '%s\n' "$@" >>/etc/memcg-reaper/reaper.conf
 	systemctl restart memcg-reaperd
 	wait_for 20 busctl --system status org.memcgreaper1 >/dev/null

@@ -9,14 +9,14 @@ readonly slice=/sys/fs/cgroup/system.slice
 readonly owner=$slice/system-memcgowner.slice
 
 swapoff -a
-cat >/etc/memcg-reaper/reaper.conf <<'CONF'
+cat >/etc/memcg-reaper/reaper.conf <<CONF
 [Reaper]
 IntervalSec=3s
 GraceSec=1s
 [Policy default]
 Slice=system.slice
 Recharge=yes
-HoldMaxSec=60s
+HoldMaxSec=$((60 * MCR_SLOW))s
 CONF
 systemctl restart memcg-reaperd
 wait_for 20 busctl --system status org.memcgreaper1 >/dev/null
