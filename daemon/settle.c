@@ -20,6 +20,9 @@
 #include "util.h"
 
 #define PASSES_MAX 8
+/* At the end, for what somebody has asked for: half of TimeoutStopSec= of the unit at most. */
+#define RELEASE_MAX_USEC (10 * MCR_USEC_PER_SEC)
+#define RELEASE_PAUSE_USEC 20000
 /* How often somebody may ask for a cgroup and not come before it is left to them. */
 #define REUSE_WAITS_MAX 6
 
@@ -266,25 +269,40 @@ void settle_soon(struct manager *m)
 	sd_event_source_set_enabled(m->settle_timer, SD_EVENT_ONESHOT);
 }
 
-/* At a clean end: remove what can be removed now, let go of the rest. */
+/* At the end: removes it if that can be now; true if another pass may do more. */
+static bool release(struct manager *m, struct held *h)
+{
+	if (h->state == HELD_PARENT && look_at_parent(m, h) == HELD_EV_DUE)
+		return false;
+	h->state = HELD_SETTLED;
+	settle_apply(m, h, try_remove(m, h, mcr_now_ns()));
+	return true;
+}
+
+static bool release_each(struct manager *m)
+{
+	bool more = false;
+
+	for (size_t i = m->held.n; i-- > 0;)
+		if (i < m->held.n)
+			more |= release(m, m->held.at[i]);
+	return more && m->held.n > 0;
+}
+
+/*
+ * At a clean end: remove what is held, and let go of what is used again. The gate says of some that somebody asked for
+ * them a moment ago. If they do not come nobody will remove those, so it is worth the wait. Parents have their turn when
+ * nothing is below them.
+ */
 void settle_release_all(struct manager *m)
 {
-	uint64_t now = mcr_now_ns();
+	uint64_t grace = m->config->reuse_grace_usec, end;
 
-	/* Children before their parents: a parent's turn comes when nothing is below it. */
-	for (int pass = 0; m->held.n && pass < PASSES_MAX; pass++) {
-		for (size_t i = m->held.n; i-- > 0;) {
-			struct held *h;
-
-			if (i >= m->held.n)
-				continue;
-			h = m->held.at[i];
-			if (h->state == HELD_PARENT && look_at_parent(m, h) == HELD_EV_DUE)
-				continue;
-			h->state = HELD_SETTLED;
-			settle_apply(m, h, try_remove(m, h, now));
-		}
-	}
+	mcr_gate_let_through(m->gate);
+	mcr_gate_dispatch(m->gate);
+	end = mcr_now_ns() + (grace < RELEASE_MAX_USEC ? grace : RELEASE_MAX_USEC) * MCR_NSEC_PER_USEC;
+	while (release_each(m) && mcr_now_ns() <= end)
+		usleep(RELEASE_PAUSE_USEC);
 	while (m->held.n > 0) {
 		m->held.at[0]->given_up = true;
 		settle_apply(m, m->held.at[0], HELD_EV_POPULATED);

@@ -88,6 +88,12 @@ const char *mcr_gate_how_name(enum mcr_gate_how how);
 void mcr_gate_heartbeat(struct mcr_gate *g);
 
 /*
+ * The end: nobody is refused a removal any more, but for the daemon, whose own are answered as ever. On return no answer is
+ * under way, so after a last mcr_gate_dispatch() there is no hold that the handler has not been told of.
+ */
+void mcr_gate_let_through(struct mcr_gate *g);
+
+/*
  * A new set of rules, exceptions and covered cgroups, of which nothing is in force until
  * mcr_gate_put_in_force(): that is one step, and before it the old set holds.  Waits for programs that still
  * read the set before the last (a few milliseconds).

@@ -22,3 +22,13 @@ sleep 1
 check_not "and holds again" rmdir "$dir"
 check "and settles" wait_for 15 test ! -e "$dir"
 figure "let go because of a stale heartbeat" "$(sleep 3; status gate let_go_stale)" removals
+
+# Stopped in good order, while somebody has just asked for what it holds and does not come: it stays with nobody. Nor does
+# what it has not been told of yet.
+dir=$(charged_cgroup asked-for)
+systemctl kill --signal=SIGSTOP --kill-who=main memcg-reaperd
+check_not "it is held" rmdir "$dir"
+check_not "and asked for" mkdir "$dir"
+systemctl stop memcg-reaperd
+check "after the stop it is gone" test ! -e "$dir"
+systemctl start memcg-reaperd
