@@ -5,8 +5,8 @@
 . /opt/mcr-tests/lib.sh
 . /opt/mcr-tests/recharge.sh
 
-# Large enough that there is time to do something to the owner.
-readonly file=/dev/shm/owned mib=48
+# Large enough that there is time to do something to the owner; with a slow kernel there is more of it.
+readonly file=/dev/shm/owned mib=$((MCR_SLOW > 1 ? 8 : 48))
 
 recharge_setup
 head -c ${mib}M /dev/urandom >$file
