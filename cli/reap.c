@@ -144,7 +144,7 @@ static int run(struct pass *p, const struct mcr_config *config, bool json, struc
 	signal_fd = block_signals(&old);
 	r = mcr_worker_start(&w, reap_in_worker, p, keep, ARRAY_SIZE(keep));
 	if (r == 0)
-		r = follow(p, &w, signal_fd, config->worker_max_usec, json, list);
+		r = follow(p, &w, signal_fd, p->opts.patience_usec + config->worker_max_usec, json, list);
 	mcr_worker_end(&w);
 	undo = mcr_shield_recover(p->opts.h, p->opts.shield.journal_dir_fd);
 	sigprocmask(SIG_SETMASK, &old, NULL);	/* a signal that waited acts now */
@@ -290,7 +290,7 @@ int verb_reap(int argc, char **argv)
 	p.anchors = anchors;
 	p.opts = (struct mcr_reap_opts){
 		.h = h,
-		.patience_usec = config->worker_max_usec,	/* nobody has a shield for longer */
+		.patience_usec = config->worker_max_usec,	/* whoever has a shield for longer is killed */
 		.sync = config->sync && mcr_dirty_bytes(proc_fd, &dirty) == 0 && dirty <= config->sync_max_bytes,
 		.shield = {
 			.max_bytes = config->budget_bytes,

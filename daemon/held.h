@@ -75,7 +75,7 @@ struct held {
 	bool stuck;		/* DRAINING: no drain frees what is left; the worker has others in hand */
 	bool out;		/* what is left of it is in swap, for the owner to bring back */
 	bool expired;		/* the limit ended it, not success */
-	bool given_up;		/* REUSED: not since somebody is in it, but left to whoever made it */
+	const char *given_up;	/* REUSED: why it is left in place, though nobody is in it; NULL: somebody is */
 };
 
 struct held_table {

@@ -40,12 +40,14 @@ static void hold_under(struct manager *m, struct held *h, const struct mcr_gate_
 	held_set_policy(h, m->config, p ? p : m->config->policies[0]);
 }
 
-void settle_hold_anew(struct manager *m, uint64_t id)
+void settle_hold_anew(struct manager *m, uint64_t id, bool parent, uint64_t charged_bytes)
 {
-	struct held *h = enter(m, id, HELD_HELD, mcr_now_ns());
+	struct held *h = enter(m, id, parent ? HELD_PARENT : HELD_HELD, mcr_now_ns());
 
-	if (h)
+	if (h) {
+		h->charged_bytes = h->left_bytes = charged_bytes;
 		hold_under(m, h, NULL);
+	}
 	settle_soon(m);
 }
 
@@ -68,6 +70,8 @@ static void on_held(struct manager *m, struct held *h, const struct mcr_gate_eve
 	}
 	if (h)
 		return;		/* this very hold, which was adopted from the map before its event came */
+	if (!mcr_gate_is_held(m->gate, event->id))
+		return;		/* let go since: removed, or used again */
 	h = enter(m, event->id, event->kind == MCR_GATE_PARENT ? HELD_PARENT : HELD_HELD, event->at_ns);
 	if (!h)
 		return;

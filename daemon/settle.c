@@ -22,7 +22,7 @@
 #define PASSES_MAX 8
 /* At the end, for what somebody has asked for: half of TimeoutStopSec= of the unit at most. */
 #define RELEASE_MAX_USEC (10 * MCR_USEC_PER_SEC)
-#define RELEASE_PAUSE_USEC 20000
+#define RELEASE_PAUSE_USEC 100000
 /* How often somebody may ask for a cgroup and not come before it is left to them. */
 #define REUSE_WAITS_MAX 6
 
@@ -31,7 +31,10 @@ static void tell_end(struct manager *m, const struct held *h)
 	m->report_due = true;
 	if (h->state == HELD_REMOVED)
 		bus_settled(m, h->id, h->path, h->freed_bytes, h->left_bytes);
-	if (h->state == HELD_REUSED) {
+	if (h->state == HELD_REUSED && h->given_up) {
+		m->totals.reused++;
+		log_action(EVENT_NONE, LOG_WARNING, "left in place", h->path, h->left_bytes, h->given_up);
+	} else if (h->state == HELD_REUSED) {
 		m->totals.reused++;
 		log_action(EVENT_NONE, LOG_DEBUG, "let go", h->path, h->charged_bytes, "it is in use again");
 	} else if (h->out) {
@@ -47,29 +50,31 @@ static void tell_end(struct manager *m, const struct held *h)
 	}
 }
 
-/* Is it there, without a process and without cgroups below? */
+/* Is it there, without a process, and without cgroups below but those that are held? */
 static bool is_left(uint64_t id, void *userdata)
 {
 	const struct manager *m = userdata;
+	const struct held *h = held_find(&m->held, id);
 	auto_(closep) int fd = mcr_cgroup_open_id(m->h, id);
 	uint64_t below;
 
-	return fd >= 0 && mcr_cgroup_descendants(fd, &below) == 0 && below == 0 && mcr_cgroup_populated(fd) == 0;
+	return h && fd >= 0 && mcr_cgroup_descendants(fd, &below) == 0 && mcr_cgroup_populated(fd) == 0 &&
+	       (below == 0 || settle_keeps_held_below(m, h));
 }
 
 /* The end of a record: but whoever used it may have been done with it before we had let go. */
 static void let_go(struct manager *m, struct held *h)
 {
-	uint64_t id = h->id;
-	bool anew = false;
+	uint64_t id = h->id, charged = h->charged_bytes;
+	int held_as = 0;
 
 	if (h->state == HELD_REUSED && !h->given_up)
-		anew = mcr_gate_forget_used(m->gate, id, is_left, m);
+		held_as = mcr_gate_forget_used(m->gate, id, is_left, m);
 	else
 		mcr_gate_forget(m->gate, id);
 	held_drop(&m->held, h);
-	if (anew)
-		settle_hold_anew(m, id);
+	if (held_as)
+		settle_hold_anew(m, id, held_as == MCR_GATE_PARENT, charged);
 }
 
 bool settle_apply(struct manager *m, struct held *h, enum held_event event)
@@ -151,22 +156,20 @@ static enum held_event try_remove(struct manager *m, struct held *h, uint64_t no
 	if (r == 0 || r == -ESTALE || r == -ENOENT)
 		return HELD_EV_GONE;
 	if (r != -EBUSY) {
-		log_warning("cannot remove held cgroup '%s': %s, letting go of it", h->path, strerror(-r));
-		h->given_up = true;
+		h->given_up = strerror(-r);
 		return HELD_EV_POPULATED;
 	}
 	e = look_at_parent(m, h);
 	if (e == HELD_EV_POPULATED || e == HELD_EV_GONE)
 		return e;
-	if (e == HELD_EV_DUE)
+	if (e == HELD_EV_DUE && !settle_keeps_held_below(m, h))
 		return HELD_EV_POPULATED;	/* cgroups were made below it: somebody uses it */
-	if (now - h->since_ns > REUSE_WAITS_MAX * m->config->reuse_grace_usec * MCR_NSEC_PER_USEC + h->hold_max_ns) {
-		log_action(EVENT_NONE, LOG_WARNING, "left in place", h->path, h->left_bytes,
-			   "its name is asked for again and again, but nobody uses it");
-		h->given_up = true;
+	if (now > h->since_ns + h->hold_max_ns + REUSE_WAITS_MAX * m->config->reuse_grace_usec * MCR_NSEC_PER_USEC &&
+	    e != HELD_EV_DUE) {
+		h->given_up = "its name is asked for again and again, but nobody uses it";
 		return HELD_EV_POPULATED;
 	}
-	/* The gate says that somebody asked for it: see later whether they came. */
+	/* It waits for those below; or the gate says that somebody asked for it: see later whether they came. */
 	h->due_ns = now + m->config->reuse_grace_usec * MCR_NSEC_PER_USEC / 4;
 	return HELD_EV_DUE;
 }
@@ -223,12 +226,13 @@ void settle_swapped_out(struct manager *m, uint64_t id)
 
 static void run(struct manager *m)
 {
-	uint64_t due, now = mcr_now_ns();
+	uint64_t due, now;
 	bool again = true;
 
 	/* A removal may free a parent for removal: a few passes, each over all records. */
 	for (int pass = 0; again && pass < PASSES_MAX; pass++) {
 		again = false;
+		now = mcr_now_ns();	/* what came onto record in the last pass is not from the future */
 		for (size_t i = m->held.n; i-- > 0;)
 			if (i < m->held.n)
 				again |= step(m, m->held.at[i], now);
@@ -238,6 +242,7 @@ static void run(struct manager *m)
 	due = held_next_due(&m->held);
 	if (due == UINT64_MAX)
 		return;
+	now = mcr_now_ns();
 	/* Not in the past: a record that cannot move must not keep the loop busy. */
 	if (due < now + 20 * 1000 * MCR_NSEC_PER_USEC)
 		due = now + 20 * 1000 * MCR_NSEC_PER_USEC;
@@ -304,7 +309,9 @@ void settle_release_all(struct manager *m)
 	while (release_each(m) && mcr_now_ns() <= end)
 		usleep(RELEASE_PAUSE_USEC);
 	while (m->held.n > 0) {
-		m->held.at[0]->given_up = true;
-		settle_apply(m, m->held.at[0], HELD_EV_POPULATED);
+		struct held *h = m->held.at[0];
+
+		h->given_up = h->state == HELD_PARENT ? "there are others below it" : "its name was asked for a moment ago";
+		settle_apply(m, h, HELD_EV_POPULATED);
 	}
 }

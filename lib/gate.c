@@ -195,8 +195,9 @@ void mcr_gate_heartbeat(struct mcr_gate *g)
 /* Waits until every program that runs now has ended: they run under rcu_read_lock(). */
 static void wait_for_programs(void)
 {
-	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) < 0)
-		usleep(GRACE_USEC);	/* with nohz_full the kernel has no such thing */
+	/* With nohz_full the kernel has no such thing, and with one CPU it does nothing. */
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) < 0 || sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		usleep(GRACE_USEC);
 }
 
 void mcr_gate_let_through(struct mcr_gate *g)
@@ -333,26 +334,44 @@ void mcr_gate_forget(struct mcr_gate *g, uint64_t id)
 		__atomic_sub_fetch(&g->skel->bss->counters.held_now, 1, __ATOMIC_RELAXED);
 }
 
-bool mcr_gate_forget_used(struct mcr_gate *g, uint64_t id, bool (*is_left)(uint64_t id, void *userdata), void *userdata)
+bool mcr_gate_is_held(const struct mcr_gate *g, uint64_t id)
 {
-	const struct bpf_map *map = g->skel->maps.held;
-	struct gate_counters *c = &g->skel->bss->counters;
 	struct gate_held h;
 
-	if (bpf_map__lookup_elem(map, &id, sizeof(id), &h, sizeof(h), 0) < 0)
-		return false;
+	return bpf_map__lookup_elem(g->skel->maps.held, &id, sizeof(id), &h, sizeof(h), 0) == 0;
+}
+
+/* Begins its time anew. Whoever comes next for it, and has asked already, is waited for. */
+static int hold_from(struct mcr_gate *g, uint64_t id, struct gate_held *h, uint64_t at_ns, uint64_t flags)
+{
+	h->since_ns = at_ns;
+	bpf_map__update_elem(g->skel->maps.name_seen, &h->name_hash, sizeof(h->name_hash), &at_ns, sizeof(at_ns), BPF_ANY);
+	if (bpf_map__update_elem(g->skel->maps.held, &id, sizeof(id), h, sizeof(*h), flags) < 0)
+		return 0;
+	if (h->state != GATE_HELD)
+		return MCR_GATE_PARENT;
+	__atomic_add_fetch(&g->skel->bss->counters.held_total, 1, __ATOMIC_RELAXED);
+	return MCR_GATE_HELD;
+}
+
+int mcr_gate_forget_used(struct mcr_gate *g, uint64_t id, bool (*is_left)(uint64_t id, void *userdata), void *userdata)
+{
+	uint64_t *held_now = (uint64_t *)&g->skel->bss->counters.held_now, at_ns = mcr_now_ns();
+	struct gate_held h;
+	int r;
+
+	if (bpf_map__lookup_elem(g->skel->maps.held, &id, sizeof(id), &h, sizeof(h), 0) < 0)
+		return 0;
+	if (is_left(id, userdata))
+		return hold_from(g, id, &h, at_ns, BPF_EXIST);
+	/* What is counted as held is what mkdir is watched for: that must not cease in between. */
+	__atomic_add_fetch(held_now, 1, __ATOMIC_RELAXED);
 	mcr_gate_forget(g, id);
-	if (!is_left(id, userdata))
-		return false;	/* whoever uses it will remove it, and that will be a hold of its own */
-	h.since_ns = mcr_now_ns();
-	h.state = GATE_HELD;
-	__atomic_add_fetch(&c->held_now, 1, __ATOMIC_RELAXED);
-	if (bpf_map__update_elem(map, &id, sizeof(id), &h, sizeof(h), BPF_NOEXIST) < 0) {
-		__atomic_sub_fetch(&c->held_now, 1, __ATOMIC_RELAXED);
-		return false;	/* just now somebody's removal was refused anew: its event comes */
-	}
-	__atomic_add_fetch(&c->held_total, 1, __ATOMIC_RELAXED);
-	return true;
+	/* Any removal from here on is a hold of its own. Was there one before that was refused? */
+	r = is_left(id, userdata) ? hold_from(g, id, &h, at_ns, BPF_NOEXIST) : 0;
+	if (!r)
+		__atomic_sub_fetch(held_now, 1, __ATOMIC_RELAXED);
+	return r;
 }
 
 int mcr_gate_list_held(const struct mcr_gate *g, uint64_t **ret_ids)

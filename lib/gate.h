@@ -136,10 +136,13 @@ void mcr_gate_forget(struct mcr_gate *g, uint64_t id);
 
 /*
  * The same for a cgroup that was seen to be in use again. Its use may have ended since, and a removal been refused for the
- * hold's sake: nobody would try again. So where is_left() then says that it is there and nobody uses it, it is held anew,
- * from now on: true.
+ * hold's sake: nobody would try again. So where is_left() says that it is there and nobody uses it, it is held anew, from
+ * now on, and as if somebody had asked for it just now. What it is held as: MCR_GATE_HELD or MCR_GATE_PARENT; or 0.
  */
-bool mcr_gate_forget_used(struct mcr_gate *g, uint64_t id, bool (*is_left)(uint64_t id, void *userdata), void *userdata);
+int mcr_gate_forget_used(struct mcr_gate *g, uint64_t id, bool (*is_left)(uint64_t id, void *userdata), void *userdata);
+
+/* Is it on record? */
+bool mcr_gate_is_held(const struct mcr_gate *g, uint64_t id);
 
 /*
  * What is held now, in no order: what a predecessor left, or events that were lost.  *ret is

@@ -147,16 +147,29 @@ static bool no(uint64_t id, void *userdata)
 	return false;
 }
 
+/* Used at the first look, left at the second. */
+static bool by_then(uint64_t id, void *userdata)
+{
+	unsigned int *looks = userdata;
+
+	(void)id;
+	return (*looks)++ > 0;
+}
+
 /* It was seen in use; then its user went, and was refused the removal before the daemon let go. */
 static void let_go_late(struct mcr_gate *g, const char *cgroup, uint64_t id)
 {
+	unsigned int looks = 0;
+
 	stop_member(start_member(cgroup, -1));
 	tell(g, "its user, done with it", remove_as_other(cgroup));
 	printf("still used: held %d\n", mcr_gate_forget_used(g, id, no, NULL));
 	tell(g, "let go", remove_as_daemon(cgroup));
 	tell(g, "its user again", remove_as_other(cgroup));
-	printf("left: held %d\n", mcr_gate_forget_used(g, id, yes, NULL));
+	printf("left: held %d\n", mcr_gate_forget_used(g, id, yes, NULL) == MCR_GATE_HELD);
 	tell(g, "held anew", remove_as_other(cgroup));
+	printf("left by then: held %d\n", mcr_gate_forget_used(g, id, by_then, &looks) == MCR_GATE_HELD);
+	tell(g, "held anew again", remove_as_other(cgroup));
 }
 
 int main(int argc, char **argv)
