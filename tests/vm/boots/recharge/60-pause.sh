@@ -2,7 +2,7 @@
 # shellcheck shell=bash
 # How long users wait: over a thousand parts (a quarter of that where the kernel is slow), against what is allowed. An
 # emulated guest beside others stops for longer than that by itself, now and then: so what is checked is most of them, and
-# the figures are printed.
+# the figures are printed. Of a kernel that checks all it does they say nothing, and are printed alone.
 # timeout: 240
 . /opt/mcr-tests/lib.sh
 . /opt/mcr-tests/recharge.sh
@@ -25,7 +25,7 @@ for path in "${targets[@]}"; do
 done
 end_shm
 check_ge "parts" $parts $((mib * 250))
-check_le "parts that took longer than $pause_msec ms, of a hundred" $((over * 100 / parts)) 10
+((MCR_SLOW > 1)) || check_le "parts that took longer than $pause_msec ms, of a hundred" $((over * 100 / parts)) 10
 figure "MaxPauseMs" $pause_msec ms
 figure "longest pause of $parts parts" $((longest / 1000)) ms
 figure "longest until all was frozen and looked at" $((freeze / 1000)) ms
