@@ -120,7 +120,7 @@ dd if=/dev/urandom of=/dev/shm/large bs=1M count=24 status=none
 before=$(sum /dev/shm/large)
 # in_the_middle CGROUP: waits until somebody works in the owner, and a moment longer.
 in_the_middle() {
-	local pid end=$((SECONDS + 10))
+	local pid end=$((SECONDS + 10 * MCR_SLOW))
 
 	while ((SECONDS < end)); do
 		if read -r pid <"$1/cgroup.procs" && [[ $pid ]]; then
