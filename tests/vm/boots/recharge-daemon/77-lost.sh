@@ -16,7 +16,7 @@ no_unit_runs() { [[ -z $(systemctl list-units --no-legend --plain 'memcg-reaper-
 recharger() { systemctl show -P ExecStart 'memcg-reaper-recharge@x' | grep -o 'path=[^ ;]*' | cut -d= -f2; }
 # in_the_middle CGROUP: waits until somebody works in the owner, and a moment longer.
 in_the_middle() {
-	local pid end=$((SECONDS + 10))
+	local pid end=$((SECONDS + 10 * MCR_SLOW))
 
 	while ((SECONDS < end)); do
 		if read -r pid <"$1/cgroup.procs" && [[ $pid ]]; then
