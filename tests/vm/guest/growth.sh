@@ -51,7 +51,7 @@ grow() {
 		"$@" $i || fail "$what: $* $i"
 		sample "$what" $((i + step))
 	done
-	wait_for "$settle" settled $((before + 2)) || true
+	wait_at_most $((settle * MCR_SLOW)) settled $((before + 2)) || true
 	sample "$what" settled
 	left=$(($(dying) - before))
 	figure "$what: left of $rounds" $left cgroups

@@ -107,10 +107,9 @@ skip() {
 	exit 77
 }
 
-# wait_for SECONDS COMMAND...: poll until it succeeds; fails when it has not by then. That is for a fast machine which does
-# nothing else: all have MCR_PATIENCE times as long.
-wait_for() {
-	local deadline=$((SECONDS + $1 * MCR_PATIENCE))
+# wait_at_most SECONDS COMMAND...: poll until it succeeds; fails when it has not by then.
+wait_at_most() {
+	local deadline=$((SECONDS + $1))
 
 	shift
 	until "$@"; do
@@ -118,6 +117,10 @@ wait_for() {
 		sleep 0.2
 	done
 }
+
+# wait_for SECONDS COMMAND...: the same, of what is to come. The seconds are those of a fast machine which does nothing else:
+# all have MCR_PATIENCE times as long.
+wait_for() { wait_at_most $(($1 * MCR_PATIENCE)) "${@:2}"; }
 
 # setting KEY DEFAULT: a number that `tests/vm/run --set KEY=VALUE` may change.
 setting() {

@@ -32,7 +32,7 @@ check_nothing_held "nothing is held any more" 60
 left_cgroups
 sleep 1
 nudge
-wait_for 5 at_most_zombies "$before" || true
+wait_at_most 5 at_most_zombies "$before" || true
 
 # Every start runs the command once: a line each.
 runs=$(wc -l </var/tmp/loop)
