@@ -41,7 +41,10 @@ left_cgroups() {
 # check_nothing_held SENTENCE SECONDS: nothing_held, by then; or else what is, and what the daemon has to say of it.
 check_nothing_held() {
 	check "$1" wait_for "$2" nothing_held
-	nothing_held || { left_cgroups; memcg-reaper status; journalctl -u memcg-reaperd -o short-monotonic --no-pager -n 20; }
+	nothing_held && return
+	left_cgroups
+	memcg-reaper status || true
+	journalctl -u memcg-reaperd -o short-monotonic --no-pager -n 20 || true
 }
 
 # The first cycle has ended when zombies were reaped or pinned, and none waits for another round.

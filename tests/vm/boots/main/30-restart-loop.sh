@@ -29,7 +29,6 @@ check "the service is restarted $starts times" wait_for 200 restarted_enough
 restarts=$(restarts)
 systemctl stop loop.service
 check_nothing_held "nothing is held any more" 60
-left_cgroups
 sleep 1
 nudge
 wait_at_most 5 at_most_zombies "$before" || true
