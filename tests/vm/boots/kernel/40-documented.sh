@@ -80,7 +80,8 @@ sync
 before=$(<moved_on_access)
 sh -c 'echo $$ >/sys/fs/cgroup/cgroup.procs && exec cat /var/tmp/four' >/dev/null
 sleep 1
-check_eq "read from the root cgroup: moved" $(($(<moved_on_access) - before)) 0
+# 1024 it would be; a block of the file system's own is anybody's.
+check_le "read from the root cgroup: moved" $(($(<moved_on_access) - before)) 16
 for ((i = 0; i < 300; i++)); do
 	read_it
 	! lru_at_most 16 || break

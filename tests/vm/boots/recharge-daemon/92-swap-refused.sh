@@ -73,7 +73,7 @@ for i in {1..5}; do
 	until [[ ! -e $maker ]]; do :; done
 	pkill -KILL -x memcg-recharge && killed=$((killed + 1))
 	# Killed after reading and before the CPU was emptied, the entries that this one keeps hold the zombie.
-	wait_for 60 no_zombie || stays=$((stays + 1))
+	wait_at_most $((60 * MCR_SLOW)) no_zombie || stays=$((stays + 1))
 	check_eq "kill $i: the owner pays, bytes" $(($(shmem_of "$owner") - before)) "$bytes"
 	check "kill $i: not a bit is different" unshare_same
 done
