@@ -16,7 +16,7 @@
 #include "util.h"
 
 #define KINDS_MAX 16
-#define PATIENCE_USEC (120 * MCR_USEC_PER_SEC)
+#define PATIENCE_USEC (600 * MCR_USEC_PER_SEC)
 
 struct tally {
 	char kind[KINDS_MAX][128];
