@@ -44,3 +44,13 @@ zombie_has_gone() {
 	mkdir -p /sys/fs/cgroup/nudge && rmdir /sys/fs/cgroup/nudge
 	! memcg-reaper list --json | grep -q "\"path\":.*/$1\""
 }
+
+# swap_on_flash: as on a disk that does not rotate, where huge pages go to swap in one.
+swap_on_flash() {
+	local disk
+
+	disk=$(readlink -f /dev/disk/by-id/virtio-mcrswap)
+	swapoff "$disk"
+	echo 0 >"/sys/block/${disk##*/}/queue/rotational"
+	swapon "$disk"
+}
