@@ -26,7 +26,7 @@ growth_setup() {
 }
 
 dying() { zombies growth.slice; }
-# What the kernel uses for itself and a memcg is made of, in KiB. What only waits to be freed is freed first.
+# What the kernel uses for itself and a memcg is made of, in KiB.
 kernel_kib() { awk '$1 ~ /^(Slab|Percpu|KernelStack|PageTables):$/ { n += $2 } END { print n }' /proc/meminfo; }
 
 # sample WHAT ROUNDS
