@@ -80,7 +80,7 @@ sync
 before=$(<moved_on_access)
 sh -c 'echo $$ >/sys/fs/cgroup/cgroup.procs && exec cat /var/tmp/four' >/dev/null
 sleep 1
-# 1024 it would be; a block of the file system's own is anybody's.
+# A hundred or more it would be; a block of the file system's own is anybody's.
 check_le "read from the root cgroup: moved" $(($(<moved_on_access) - before)) 16
 for ((i = 0; i < 300; i++)); do
 	read_it

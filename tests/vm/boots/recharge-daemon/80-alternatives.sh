@@ -77,10 +77,10 @@ reaper() {
 	CONF
 	systemctl start memcg-reaperd
 	if [[ $1 == no ]]; then
-		wait_at_most $((60 * MCR_SLOW)) eval '(($(dying) <= count))' || true
+		wait_for 60 eval '(($(dying) <= count))' || true
 		return
 	fi
-	wait_at_most $((300 * MCR_SLOW)) eval '(($(dying) <= 2 && $(owner_bytes) >= (count + 8) << 20))' || true
+	wait_for 300 eval '(($(dying) <= 2 && $(owner_bytes) >= (count + 8) << 20))' || true
 	figure "reaper: longest pause of users" "$(status since_start longest_pause_usec)" us
 }
 

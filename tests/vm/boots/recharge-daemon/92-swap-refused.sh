@@ -66,6 +66,7 @@ check "used all the time: not a bit is different" end_user
 
 # Killed when the cgroup has just gone: what is in swap waits for whoever comes next.
 killed=0 stays=0
+paid() { (($(shmem_of "$owner") - before == bytes)); }
 for i in {1..5}; do
 	share sealed $bytes
 	before=$(shmem_of "$owner")
@@ -74,6 +75,7 @@ for i in {1..5}; do
 	pkill -KILL -x memcg-recharge && killed=$((killed + 1))
 	# Killed after reading and before the CPU was emptied, the entries that this one keeps hold the zombie.
 	wait_at_most $((60 * MCR_SLOW)) no_zombie || stays=$((stays + 1))
+	wait_for 60 paid || true
 	check_eq "kill $i: the owner pays, bytes" $(($(shmem_of "$owner") - before)) "$bytes"
 	check "kill $i: not a bit is different" unshare_same
 done
