@@ -159,7 +159,8 @@ kill "$(awk '{ print $2 }' /run/anon.out)" $anon 2>/dev/null || true
 wait $anon 2>/dev/null || true
 rm /dev/shm/large
 
-# Stopped while the kernel works: what was moved is told. With a share of a CPU there is time for it; if not, once more.
+# Stopped while the kernel works: what was moved is told. With a share of a CPU there is time for it; if all was done
+# before, once more.
 readonly slow_unit=/run/systemd/system/memcg-reaper-recharge@.service.d/slow.conf
 readonly requests=/sys/fs/cgroup/system.slice/system-memcg*recharge.slice
 mkdir -p ${slow_unit%/*}
@@ -178,7 +179,7 @@ stopped_in_the_middle() {
 	wait $caller || true
 	answer=$(</run/stopped.json)
 	echo "$answer"
-	[[ $(answered why_not) == "it was stopped" ]]
+	[[ $(answered kernel) != "done" ]]
 }
 for ((try = 1; try <= 5; try++)); do
 	! stopped_in_the_middle || break
