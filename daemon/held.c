@@ -128,7 +128,7 @@ struct held *held_find(const struct held_table *t, uint64_t id)
 	return NULL;
 }
 
-void held_drop(struct held_table *t, struct held *h)
+static void take_out(struct held_table *t, const struct held *h)
 {
 	for (size_t i = 0; i < t->n; i++) {
 		if (t->at[i] == h) {
@@ -136,9 +136,60 @@ void held_drop(struct held_table *t, struct held *h)
 			break;
 		}
 	}
+}
+
+static void free_record(struct held *h)
+{
 	mcr_config_unref(h->config);
 	free(h->path);
 	free(h);
+}
+
+void held_drop(struct held_table *t, struct held *h)
+{
+	take_out(t, h);
+	free_record(h);
+}
+
+void held_drop_removed(struct held_table *t, struct held *h)
+{
+	take_out(t, h);
+	h->config = mcr_config_unref(h->config);
+	h->next_removed = t->removed;
+	t->removed = h;
+}
+
+void held_forget_removed(struct held_table *t)
+{
+	while (t->removed) {
+		struct held *h = t->removed;
+
+		t->removed = h->next_removed;
+		free_record(h);
+	}
+}
+
+static bool is_below(const struct held *h, const char *path)
+{
+	size_t len = strlen(path);
+
+	return strncmp(h->path, path, len) == 0 && h->path[len] == '/';
+}
+
+bool held_has_below(const struct held_table *t, const char *path)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (is_below(t->at[i], path))
+			return true;
+	return false;
+}
+
+bool held_had_below(const struct held_table *t, const char *path)
+{
+	for (const struct held *h = t->removed; h; h = h->next_removed)
+		if (is_below(h, path))
+			return true;
+	return false;
 }
 
 void held_set_policy(struct held *h, struct mcr_config *config, const struct mcr_policy *policy)
@@ -155,6 +206,7 @@ void held_table_clear(struct held_table *t)
 {
 	while (t->n > 0)
 		held_drop(t, t->at[t->n - 1]);
+	held_forget_removed(t);
 	free(t->at);
 	*t = (struct held_table){ 0 };
 }

@@ -76,11 +76,13 @@ struct held {
 	bool out;		/* what is left of it is in swap, for the owner to bring back */
 	bool expired;		/* the limit ended it, not success */
 	const char *given_up;	/* REUSED: why it is left in place, though nobody is in it; NULL: somebody is */
+	struct held *next_removed;
 };
 
 struct held_table {
 	struct held **at;
 	size_t n, size;
+	struct held *removed;	/* since held_forget_removed() */
 };
 
 /* The state after the event; the same state when it means nothing there. Pure. */
@@ -95,6 +97,15 @@ void held_again(struct held *h, uint64_t now_ns);
 struct held *held_add(struct held_table *t, uint64_t id, const char *path, enum held_state state, uint64_t now_ns);
 struct held *held_find(const struct held_table *t, uint64_t id);
 void held_drop(struct held_table *t, struct held *h);
+
+/* The end of a record whose cgroup is removed. It is known as removed until held_forget_removed(). */
+void held_drop_removed(struct held_table *t, struct held *h);
+void held_forget_removed(struct held_table *t);
+
+/* Is there a record of a cgroup below this path? And was one dropped as removed, since held_forget_removed()? */
+bool held_has_below(const struct held_table *t, const char *path);
+bool held_had_below(const struct held_table *t, const char *path);
+
 void held_table_clear(struct held_table *t);
 
 /* Is its page cache being recharged, with the drain still to come?  Only until due_ns: what is not drained in time is a zombie. */

@@ -2,8 +2,6 @@
 /* What the gate tells of removals: cgroups come onto record, under the policy the gate followed. */
 #include "settle-parts.h"
 
-#include <string.h>
-
 #include "cgroup.h"
 #include "config.h"
 #include "fileio.h"
@@ -51,16 +49,6 @@ void settle_hold_anew(struct manager *m, uint64_t id, bool parent, uint64_t char
 	settle_soon(m);
 }
 
-bool settle_keeps_held_below(const struct manager *m, const struct held *parent)
-{
-	size_t len = strlen(parent->path);
-
-	for (size_t i = 0; i < m->held.n; i++)
-		if (strncmp(m->held.at[i]->path, parent->path, len) == 0 && m->held.at[i]->path[len] == '/')
-			return true;
-	return false;
-}
-
 static void on_held(struct manager *m, struct held *h, const struct mcr_gate_event *event)
 {
 	if (h && event->kind == MCR_GATE_HELD && event->at_ns > h->since_ns) {
@@ -79,7 +67,8 @@ static void on_held(struct manager *m, struct held *h, const struct mcr_gate_eve
 	hold_under(m, h, event);
 	if (event->kind == MCR_GATE_HELD)
 		manager_note_churn(m, h->path, CHURN_HELD, NULL);
-	if (event->kind == MCR_GATE_PARENT && !settle_keeps_held_below(m, h)) {
+	/* What kept it may have been removed between its event and now. */
+	if (event->kind == MCR_GATE_PARENT && !held_has_below(&m->held, h->path) && !held_had_below(&m->held, h->path)) {
 		mcr_gate_forget(m->gate, h->id);	/* it failed for other reasons than ours */
 		held_drop(&m->held, h);
 	}

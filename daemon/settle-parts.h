@@ -17,6 +17,3 @@ void settle_start_drain(struct manager *m);
 
 /* Somebody used it and was done with it before it was let go: the gate holds it again, and here is its new record. */
 void settle_hold_anew(struct manager *m, uint64_t id, bool parent, uint64_t charged_bytes);
-
-/* Is a cgroup below it still held?  Then its time has not begun. */
-bool settle_keeps_held_below(const struct manager *m, const struct held *parent);

@@ -59,20 +59,21 @@ static bool is_left(uint64_t id, void *userdata)
 	uint64_t below;
 
 	return h && fd >= 0 && mcr_cgroup_descendants(fd, &below) == 0 && mcr_cgroup_populated(fd) == 0 &&
-	       (below == 0 || settle_keeps_held_below(m, h));
+	       (below == 0 || held_has_below(&m->held, h->path));
 }
 
 /* The end of a record: but whoever used it may have been done with it before we had let go. */
 static void let_go(struct manager *m, struct held *h)
 {
 	uint64_t id = h->id, charged = h->charged_bytes;
+	bool removed = h->state == HELD_REMOVED;
 	int held_as = 0;
 
 	if (h->state == HELD_REUSED && !h->given_up)
 		held_as = mcr_gate_forget_used(m->gate, id, is_left, m);
 	else
 		mcr_gate_forget(m->gate, id);
-	held_drop(&m->held, h);
+	(removed ? held_drop_removed : held_drop)(&m->held, h);
 	if (held_as)
 		settle_hold_anew(m, id, held_as == MCR_GATE_PARENT, charged);
 }
@@ -162,7 +163,7 @@ static enum held_event try_remove(struct manager *m, struct held *h, uint64_t no
 	e = look_at_parent(m, h);
 	if (e == HELD_EV_POPULATED || e == HELD_EV_GONE)
 		return e;
-	if (e == HELD_EV_DUE && !settle_keeps_held_below(m, h))
+	if (e == HELD_EV_DUE && !held_has_below(&m->held, h->path))
 		return HELD_EV_POPULATED;	/* cgroups were made below it: somebody uses it */
 	if (now > h->since_ns + h->hold_max_ns + REUSE_WAITS_MAX * m->config->reuse_grace_usec * MCR_NSEC_PER_USEC &&
 	    e != HELD_EV_DUE) {
@@ -183,7 +184,7 @@ static bool step(struct manager *m, struct held *h, uint64_t now)
 
 	if (h->state == HELD_PARENT) {
 		e = look_at_parent(m, h);
-		if (e == HELD_EV_DUE && now >= limit && !settle_keeps_held_below(m, h))
+		if (e == HELD_EV_DUE && now >= limit && !held_has_below(&m->held, h->path))
 			e = HELD_EV_POPULATED;	/* others live below: not ours to remove */
 	} else if (h->state == HELD_SETTLED) {
 		if (now < h->due_ns)
@@ -229,6 +230,13 @@ static void run(struct manager *m)
 	uint64_t due, now;
 	bool again = true;
 
+	/*
+	 * A parent whose removal failed because of one below has its event in the ring before that one is removed. Once those
+	 * are read, none is to come that asks for what was removed before.
+	 */
+	if (m->gate)
+		mcr_gate_dispatch(m->gate);
+	held_forget_removed(&m->held);
 	/* A removal may free a parent for removal: a few passes, each over all records. */
 	for (int pass = 0; again && pass < PASSES_MAX; pass++) {
 		again = false;

@@ -182,6 +182,50 @@ START_TEST(many_records_are_added_found_and_dropped)
 }
 END_TEST
 
+START_TEST(what_is_below_is_told_from_what_only_begins_alike)
+{
+	struct held_table t = { 0 };
+
+	held_add(&t, 1, "/a/b/c", HELD_HELD, 0);
+	ck_assert(held_has_below(&t, "/a/b"));
+	ck_assert(held_has_below(&t, "/a"));
+	ck_assert(!held_has_below(&t, "/a/b/c"));
+	ck_assert(!held_has_below(&t, "/a/b/c/d"));
+	ck_assert(!held_has_below(&t, "/a/"));
+	ck_assert(!held_has_below(&t, "/b"));
+	held_add(&t, 2, "/aa/b", HELD_HELD, 0);
+	held_drop(&t, held_find(&t, 1));
+	ck_assert(!held_has_below(&t, "/a"));
+	held_table_clear(&t);
+}
+END_TEST
+
+START_TEST(what_was_removed_is_known_until_it_is_forgotten)
+{
+	struct mcr_config *c = config_of("");
+	struct held_table t = { 0 };
+
+	held_add(&t, 1, "/a/b", HELD_SETTLED, 0);
+	held_add(&t, 2, "/c/d", HELD_SETTLED, 0);
+	held_set_policy(held_find(&t, 1), c, c->policies[0]);
+	held_drop_removed(&t, held_find(&t, 1));
+	held_drop(&t, held_find(&t, 2));
+	ck_assert_uint_eq(c->refs, 1);
+	ck_assert_uint_eq(t.n, 0);
+	ck_assert_ptr_null(held_find(&t, 1));
+	ck_assert(!held_has_below(&t, "/a"));
+	ck_assert(held_had_below(&t, "/a"));
+	ck_assert(!held_had_below(&t, "/a/b"));
+	ck_assert(!held_had_below(&t, "/c"));
+	held_forget_removed(&t);
+	ck_assert(!held_had_below(&t, "/a"));
+	held_add(&t, 3, "/a/b", HELD_SETTLED, 0);
+	held_drop_removed(&t, held_find(&t, 3));
+	held_table_clear(&t);
+	mcr_config_unref(c);
+}
+END_TEST
+
 START_TEST(records_stay_where_they_are_as_the_table_grows)
 {
 	struct held_table t = { 0 };
@@ -344,7 +388,9 @@ TEST_MAIN("held", every_event_in_every_state_leads_where_the_table_says, an_end_
 	  processes_coming_back_or_removal_end_every_state, what_is_refused_anew_begins_anew,
 	  what_is_refused_anew_while_a_worker_has_it_stays_with_the_worker,
 	  every_state_has_a_name_of_its_own, a_record_is_found_by_its_id,
-	  many_records_are_added_found_and_dropped, records_stay_where_they_are_as_the_table_grows,
+	  many_records_are_added_found_and_dropped,
+	  what_is_below_is_told_from_what_only_begins_alike, what_was_removed_is_known_until_it_is_forgotten,
+	  records_stay_where_they_are_as_the_table_grows,
 	  a_cleared_table_can_be_used_again, an_empty_table_wants_no_attention,
 	  what_is_held_wants_attention_at_its_limit, a_pause_ends_when_it_is_due_or_at_the_limit,
 	  what_is_settled_waits_for_its_own_time, the_first_of_many_records_is_next,
