@@ -184,8 +184,11 @@ bool held_has_below(const struct held_table *t, const char *path)
 	return false;
 }
 
-bool held_had_below(const struct held_table *t, const char *path)
+bool held_explains(const struct held_table *t, const char *path)
 {
+	for (size_t i = 0; i < t->n; i++)
+		if (is_below(t->at[i], path) && (t->at[i]->state != HELD_PARENT || t->at[i]->looked))
+			return true;
 	for (const struct held *h = t->removed; h; h = h->next_removed)
 		if (is_below(h, path))
 			return true;

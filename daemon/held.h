@@ -67,7 +67,7 @@ struct held {
 	uint64_t left_bytes;	/* user pages and swap, as last seen */
 	unsigned int tries;
 	enum held_state state;
-	bool looked;		/* HELD: its charge was read, it waits for a worker */
+	bool looked;		/* HELD: its charge was read, it waits for a worker; PARENT: it is one of ours that keeps it */
 	bool adopted;		/* left by a predecessor */
 	bool wants_sync;	/* what is left may be dirty: sync before the next try */
 	bool recharged;		/* what a drain had left was moved, or it was tried */
@@ -76,7 +76,8 @@ struct held {
 	bool out;		/* what is left of it is in swap, for the owner to bring back */
 	bool expired;		/* the limit ended it, not success */
 	const char *given_up;	/* REUSED: why it is left in place, though nobody is in it; NULL: somebody is */
-	struct held *next_removed;
+	uint64_t doubted;	/* the reading of the gate's events after which there were others below it, and none of ours; 0: none */
+	struct held *next_removed;	/* in held_table.removed */
 };
 
 struct held_table {
@@ -102,9 +103,13 @@ void held_drop(struct held_table *t, struct held *h);
 void held_drop_removed(struct held_table *t, struct held *h);
 void held_forget_removed(struct held_table *t);
 
-/* Is there a record of a cgroup below this path? And was one dropped as removed, since held_forget_removed()? */
+/* Is a cgroup below this path on record? */
 bool held_has_below(const struct held_table *t, const char *path);
-bool held_had_below(const struct held_table *t, const char *path);
+/*
+ * Is it due to one of ours that the kernel refused to remove this path: one below it that is on record, or was removed since
+ * held_forget_removed()? Parents that were not looked at yet do not count: what keeps them keeps those above as well.
+ */
+bool held_explains(const struct held_table *t, const char *path);
 
 void held_table_clear(struct held_table *t);
 

@@ -67,6 +67,7 @@ struct manager {
 	struct recharges recharges;
 
 	struct held_table held;
+	uint64_t ring_readings;		/* of the gate's events, all there were */
 	struct job settle_job;
 	sd_event_source *settle_timer;
 	struct mcr_drain_item draining[MCR_DRAIN_BATCH];	/* what the settle worker has */

@@ -44,6 +44,7 @@ void settle_hold_anew(struct manager *m, uint64_t id, bool parent, uint64_t char
 
 	if (h) {
 		h->charged_bytes = h->left_bytes = charged_bytes;
+		h->looked = parent;	/* the gate's is_left() has */
 		hold_under(m, h, NULL);
 	}
 	settle_soon(m);
@@ -67,11 +68,6 @@ static void on_held(struct manager *m, struct held *h, const struct mcr_gate_eve
 	hold_under(m, h, event);
 	if (event->kind == MCR_GATE_HELD)
 		manager_note_churn(m, h->path, CHURN_HELD, NULL);
-	/* What kept it may have been removed between its event and now. */
-	if (event->kind == MCR_GATE_PARENT && !held_has_below(&m->held, h->path) && !held_had_below(&m->held, h->path)) {
-		mcr_gate_forget(m->gate, h->id);	/* it failed for other reasons than ours */
-		held_drop(&m->held, h);
-	}
 }
 
 void settle_on_event(const struct mcr_gate_event *event, void *userdata)

@@ -66,14 +66,16 @@ static bool is_left(uint64_t id, void *userdata)
 static void let_go(struct manager *m, struct held *h)
 {
 	uint64_t id = h->id, charged = h->charged_bytes;
-	bool removed = h->state == HELD_REMOVED;
 	int held_as = 0;
 
 	if (h->state == HELD_REUSED && !h->given_up)
 		held_as = mcr_gate_forget_used(m->gate, id, is_left, m);
 	else
 		mcr_gate_forget(m->gate, id);
-	(removed ? held_drop_removed : held_drop)(&m->held, h);
+	if (h->state == HELD_REMOVED)
+		held_drop_removed(&m->held, h);
+	else
+		held_drop(&m->held, h);
 	if (held_as)
 		settle_hold_anew(m, id, held_as == MCR_GATE_PARENT, charged);
 }
@@ -149,6 +151,21 @@ static enum held_event look_at_parent(struct manager *m, const struct held *h)
 	return below == 0 ? HELD_EV_CHILDLESS : HELD_EV_DUE;
 }
 
+/*
+ * Are there cgroups below it, and none of ours? It may be that one of ours is not on record yet, so that is true only if it was
+ * so before the gate's events were read last, too.
+ */
+static bool others_are_below(const struct manager *m, struct held *h)
+{
+	if (held_has_below(&m->held, h->path)) {
+		h->doubted = 0;
+		return false;
+	}
+	if (!h->doubted)
+		h->doubted = m->ring_readings;
+	return h->doubted != m->ring_readings;
+}
+
 static enum held_event try_remove(struct manager *m, struct held *h, uint64_t now)
 {
 	int r = mcr_cgroup_remove(m->h, h->id);
@@ -163,7 +180,7 @@ static enum held_event try_remove(struct manager *m, struct held *h, uint64_t no
 	e = look_at_parent(m, h);
 	if (e == HELD_EV_POPULATED || e == HELD_EV_GONE)
 		return e;
-	if (e == HELD_EV_DUE && !held_has_below(&m->held, h->path))
+	if (e == HELD_EV_DUE && others_are_below(m, h))
 		return HELD_EV_POPULATED;	/* cgroups were made below it: somebody uses it */
 	if (now > h->since_ns + h->hold_max_ns + REUSE_WAITS_MAX * m->config->reuse_grace_usec * MCR_NSEC_PER_USEC &&
 	    e != HELD_EV_DUE) {
@@ -183,8 +200,10 @@ static bool step(struct manager *m, struct held *h, uint64_t now)
 	enum held_event e = HELD_EV_DUE;
 
 	if (h->state == HELD_PARENT) {
+		if (!h->looked)
+			return false;
 		e = look_at_parent(m, h);
-		if (e == HELD_EV_DUE && now >= limit && !held_has_below(&m->held, h->path))
+		if (e == HELD_EV_DUE && now >= limit && others_are_below(m, h))
 			e = HELD_EV_POPULATED;	/* others live below: not ours to remove */
 	} else if (h->state == HELD_SETTLED) {
 		if (now < h->due_ns)
@@ -225,18 +244,42 @@ void settle_swapped_out(struct manager *m, uint64_t id)
 	settle_soon(m);
 }
 
+/* Parents that came onto record: those whose removal the kernel refused for other reasons than ours are let go. */
+static void look_at_new_parents(struct manager *m)
+{
+	for (size_t i = m->held.n; i-- > 0;) {
+		struct held *h = m->held.at[i];
+
+		if (h->state != HELD_PARENT || h->looked)
+			continue;
+		h->looked = held_explains(&m->held, h->path);
+		if (h->looked)
+			continue;
+		mcr_gate_forget(m->gate, h->id);
+		held_drop(&m->held, h);
+	}
+}
+
+/*
+ * Why the kernel refused to remove a parent is only known when all events are read: what keeps it may come onto record later, if
+ * its removal was tried later; and it may have been removed already, but not before the event of the parent was written. So
+ * from here on, no event is to come that what was removed until now would explain.
+ */
+static void read_events(struct manager *m)
+{
+	if (!m->gate || mcr_gate_dispatch(m->gate) != 0)
+		return;		/* when the one that is being written has been, we are called again */
+	m->ring_readings++;
+	look_at_new_parents(m);
+	held_forget_removed(&m->held);
+}
+
 static void run(struct manager *m)
 {
 	uint64_t due, now;
 	bool again = true;
 
-	/*
-	 * A parent whose removal failed because of one below has its event in the ring before that one is removed. Once those
-	 * are read, none is to come that asks for what was removed before.
-	 */
-	if (m->gate)
-		mcr_gate_dispatch(m->gate);
-	held_forget_removed(&m->held);
+	read_events(m);
 	/* A removal may free a parent for removal: a few passes, each over all records. */
 	for (int pass = 0; again && pass < PASSES_MAX; pass++) {
 		again = false;
@@ -285,8 +328,8 @@ void settle_soon(struct manager *m)
 /* At the end: removes it if that can be now; true if another pass may do more. */
 static bool release(struct manager *m, struct held *h)
 {
-	if (h->state == HELD_PARENT && look_at_parent(m, h) == HELD_EV_DUE)
-		return false;
+	if (h->state == HELD_PARENT && (!h->looked || look_at_parent(m, h) == HELD_EV_DUE))
+		return !h->looked;
 	h->state = HELD_SETTLED;
 	settle_apply(m, h, try_remove(m, h, mcr_now_ns()));
 	return true;
@@ -299,7 +342,7 @@ static bool release_each(struct manager *m)
 	for (size_t i = m->held.n; i-- > 0;)
 		if (i < m->held.n)
 			more |= release(m, m->held.at[i]);
-	return more && m->held.n > 0;
+	return more;
 }
 
 /*
@@ -312,10 +355,10 @@ void settle_release_all(struct manager *m)
 	uint64_t grace = m->config->reuse_grace_usec, end;
 
 	mcr_gate_let_through(m->gate);
-	mcr_gate_dispatch(m->gate);
 	end = mcr_now_ns() + (grace < RELEASE_MAX_USEC ? grace : RELEASE_MAX_USEC) * MCR_NSEC_PER_USEC;
-	while (release_each(m) && mcr_now_ns() <= end)
-		usleep(RELEASE_PAUSE_USEC);
+	do
+		read_events(m);
+	while (release_each(m) && mcr_now_ns() <= end && usleep(RELEASE_PAUSE_USEC) == 0);
 	while (m->held.n > 0) {
 		struct held *h = m->held.at[0];
 

@@ -25,6 +25,7 @@ struct mcr_gate {
 	void *userdata;
 	enum mcr_gate_how how;
 	uint64_t page_size;
+	uint64_t n_read;	/* events */
 	uint32_t n_rules;	/* of the set that is being made */
 	bool making;
 };
@@ -44,10 +45,11 @@ bool mcr_gate_lsm_active(void)
 
 static int on_record(void *ctx, void *data, size_t size)
 {
-	const struct mcr_gate *g = ctx;
+	struct mcr_gate *g = ctx;
 	const struct gate_event *e = data;
 	struct mcr_gate_event event;
 
+	g->n_read++;
 	if (size < sizeof(*e))
 		return 0;
 	if (e->kind == GATE_EV_XATTR)	/* what is set from here on is another event */
@@ -323,9 +325,14 @@ int mcr_gate_fd(const struct mcr_gate *g)
 
 int mcr_gate_dispatch(struct mcr_gate *g)
 {
+	const struct gate_counters *c = &g->skel->bss->counters;
+	uint64_t begun = __atomic_load_n(&c->begun_events, __ATOMIC_ACQUIRE);
 	int r = ring_buffer__consume(g->ring);
 
-	return r < 0 ? r : 0;
+	if (r < 0)
+		return r;
+	/* It ends before one that is still being written, whatever is behind that. */
+	return g->n_read + __atomic_load_n(&c->lost_events, __ATOMIC_ACQUIRE) < begun;
 }
 
 void mcr_gate_forget(struct mcr_gate *g, uint64_t id)

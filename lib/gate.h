@@ -127,7 +127,10 @@ int mcr_gate_cover(struct mcr_gate *g, uint64_t id, struct mcr_gate_range range)
 /* Gives up the pinned map: a successor finds nothing. For a clean end with nothing held. */
 void mcr_gate_unpin(struct mcr_gate *g);
 
-/* For the event loop: readable when there are events; dispatch calls the handler. 0 or errno. */
+/*
+ * For the event loop: readable when there are events; dispatch calls the handler. 0: it was told of all that was sent before the
+ * call; 1: one is still being written, and others may be behind it; or errno.
+ */
 int mcr_gate_fd(const struct mcr_gate *g);
 int mcr_gate_dispatch(struct mcr_gate *g);
 

@@ -60,8 +60,10 @@ static __always_inline __u64 hash_last(const char *path)
 static __always_inline int send_event(__u64 id, __u32 kind, __u64 now, __u64 usage, __u64 swap,
 				      const struct verdict *v)
 {
-	struct gate_event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	struct gate_event *e;
 
+	count(begun_events);
+	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (!e) {
 		count(lost_events);
 		return -ENOSPC;
@@ -175,7 +177,7 @@ static __always_inline int answer_again(struct kernfs_node *kn, struct gate_held
 
 /*
  * A cgroup with live ones below: the kernel will refuse.  That may be our doing also where its own policy would let it go,
- * because one below is held: the daemon looks.
+ * because one below is held: the daemon looks.  Nothing is refused here, so it need not have been heard of lately.
  */
 static __always_inline void note_parent(struct kernfs_node *kn, __u64 id, __u64 now)
 {

@@ -79,13 +79,13 @@ static __always_inline int on_rmdir(struct dentry *dentry)
 		return 0;	/* the kernel refuses, or the process will never exist */
 	if (h)
 		return answer_again(kn, h, id, now);
+	if (BPF_CORE_READ(cgrp, nr_descendants)) {
+		note_parent(kn, id, now);
+		return 0;
+	}
 	if (!daemon_alive(now)) {
 		if (settings.heartbeat_ns)
 			count(stale);
-		return 0;
-	}
-	if (BPF_CORE_READ(cgrp, nr_descendants)) {
-		note_parent(kn, id, now);
 		return 0;
 	}
 	memcg = memcg_of(cgrp);

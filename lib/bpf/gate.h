@@ -120,6 +120,7 @@ struct gate_counters {
 	__u64 over_limit;	/* too many held */
 	__u64 stale;		/* heartbeat too old */
 	__u64 expired;		/* held longer than the limit */
+	__u64 begun_events;	/* each of them is read in the end, or lost */
 	__u64 lost_events;	/* ring full: let go, because nobody would have known */
 	__u64 reuse_waits;	/* the daemon's own rmdir put off: somebody wants the cgroup back, or is in it */
 };

@@ -214,15 +214,33 @@ START_TEST(what_was_removed_is_known_until_it_is_forgotten)
 	ck_assert_uint_eq(t.n, 0);
 	ck_assert_ptr_null(held_find(&t, 1));
 	ck_assert(!held_has_below(&t, "/a"));
-	ck_assert(held_had_below(&t, "/a"));
-	ck_assert(!held_had_below(&t, "/a/b"));
-	ck_assert(!held_had_below(&t, "/c"));
+	ck_assert(held_explains(&t, "/a"));
+	ck_assert(!held_explains(&t, "/a/b"));
+	ck_assert(!held_explains(&t, "/c"));
 	held_forget_removed(&t);
-	ck_assert(!held_had_below(&t, "/a"));
+	ck_assert(!held_explains(&t, "/a"));
 	held_add(&t, 3, "/a/b", HELD_SETTLED, 0);
 	held_drop_removed(&t, held_find(&t, 3));
 	held_table_clear(&t);
 	mcr_config_unref(c);
+}
+END_TEST
+
+START_TEST(a_parent_explains_those_above_once_it_was_looked_at)
+{
+	struct held_table t = { 0 };
+	struct held *parent = held_add(&t, 1, "/a/b", HELD_PARENT, 0);
+
+	ck_assert(held_has_below(&t, "/a"));
+	ck_assert(!held_explains(&t, "/a"));
+	parent->looked = true;
+	ck_assert(held_explains(&t, "/a"));
+	parent->looked = false;
+	held_add(&t, 2, "/a/b/c", HELD_HELD, 0);
+	ck_assert(held_explains(&t, "/a"));
+	ck_assert(held_explains(&t, "/a/b"));
+	ck_assert(!held_explains(&t, "/a/b/c"));
+	held_table_clear(&t);
 }
 END_TEST
 
@@ -390,6 +408,7 @@ TEST_MAIN("held", every_event_in_every_state_leads_where_the_table_says, an_end_
 	  every_state_has_a_name_of_its_own, a_record_is_found_by_its_id,
 	  many_records_are_added_found_and_dropped,
 	  what_is_below_is_told_from_what_only_begins_alike, what_was_removed_is_known_until_it_is_forgotten,
+	  a_parent_explains_those_above_once_it_was_looked_at,
 	  records_stay_where_they_are_as_the_table_grows,
 	  a_cleared_table_can_be_used_again, an_empty_table_wants_no_attention,
 	  what_is_held_wants_attention_at_its_limit, a_pause_ends_when_it_is_due_or_at_the_limit,

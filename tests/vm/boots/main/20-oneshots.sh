@@ -28,8 +28,8 @@ fresh_binaries() {
 	echo 1 >/proc/sys/vm/drop_caches
 }
 
-# One after the other, so that each has the machine to itself but for the reaper. What has a cgroup when systemd is done with
-# it is counted as outlived.
+# One after the other, so that each has the machine to itself but for the reaper. Counts those whose cgroup is there when systemd
+# is done with them.
 run_apart() {
 	outlived=0
 	for ((i = 0; i < apart; i++)); do
@@ -89,10 +89,11 @@ run_apart
 usec_with=$(median_usec "$since")
 check_eq "no service has failed" "$(failed_units)" 0
 check_ge "the daemon held them" "$(status gate held_total)" $((count / 2))
-# A removal that is refused takes no time. Did systemd wait for the hold, no cgroup would be there any more; how long it took
-# is told below, and depends on what else the machine does.
+check_nothing_held "and nothing is held of the last" 60
+# A removal that is refused takes no time. Did systemd wait for the hold, no cgroup would be there any more. How long it took is
+# told below, and depends on what else the machine does.
 check_eq "cgroups there when systemd is done with their services, without the daemon" "$outlived_without" 0
-check_ge "with it, of $apart" "$outlived" $((apart / 2))
+check_ge "with it, of $apart" "$outlived" 1
 
 figure "zombies made by $count one-shot services, without the daemon" "$without" memcgs
 figure "zombies left by $count one-shot services, with it" "$with" memcgs
