@@ -342,11 +342,14 @@ static int on_name(sd_bus_message *answer, void *userdata, sd_bus_error *error)
 
 	(void)error;
 	if (sd_bus_message_is_method_error(answer, NULL)) {
-		log_warning("cannot have the name " BUS_NAME " on the bus: %s", sd_bus_message_get_error(answer)->message);
+		log_msg(m->bus_refused ? LOG_DEBUG : LOG_WARNING, "cannot have the name " BUS_NAME " on the bus: %s, trying again",
+			sd_bus_message_get_error(answer)->message);
+		m->bus_refused = true;
 		reconnect_later(m);
 		return 0;
 	}
 	m->bus_ready = true;
+	m->bus_refused = false;
 	log_debug("on the bus as " BUS_NAME);
 	cycle_now(m);	/* what waits to be recharged is asked for over it */
 	return 0;

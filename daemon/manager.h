@@ -61,6 +61,7 @@ struct manager {
 	sd_bus *bus;			/* NULL: no connection now */
 	sd_event_source *bus_timer;	/* until the next try */
 	bool bus_ready;			/* our name is ours */
+	bool bus_refused;		/* it is not, and that has been said */
 	struct bus_figures bus_told;	/* the properties as last told */
 	struct direct direct;
 	struct requests requests;
