@@ -29,9 +29,9 @@ check "the service is restarted $starts times" wait_for 200 restarted_enough
 restarts=$(restarts)
 systemctl stop loop.service
 check_nothing_held "nothing is held any more" 60
-sleep 1
-nudge
-wait_at_most 5 at_most_zombies "$before" || true
+# Where the file was dirty, the structures of its writeback keep the memcg until it is written: no drain can speed that up.
+none_is_left() { nudge && at_most_zombies "$before"; }
+wait_for 20 none_is_left || true
 
 # Every start runs the command once: a line each.
 runs=$(wc -l </var/tmp/loop)
