@@ -1,25 +1,20 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * lib/swapmove and lib/swapflush, driven by hand.  CGROUP and OWNER are directories of cgroups; each prints one line.
+ * lib/swapmove, driven by hand.  CGROUP and OWNER are directories of cgroups; each prints one line.
  *
  *	mcr-swap room CGROUP		how much may be pushed out of it
  *	mcr-swap out CGROUP		pushes out what it is charged
  *	mcr-swap in OWNER PATH		has all of an object read by a process in the owner's cgroup
- *	mcr-swap flush [CPU]		has CPUs give back the entries they keep
  */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 
 #include "fileio.h"
-#include "hierarchy.h"
 #include "pins.h"
 #include "shmobject.h"
-#include "swapflush.h"
 #include "swapmove.h"
 #include "util.h"
-
-static struct mcr_hierarchy *h;
 
 static int die(const char *what, int r)
 {
@@ -79,29 +74,15 @@ static int in(const char *owner, const char *path)
 	return r < 0 ? 2 : r;
 }
 
-static int flush(const char *cpu)
-{
-	uint64_t begin = mcr_now_ns();
-	int r = mcr_swap_flush(h, -EBADF, cpu ? atoi(cpu) : -1);
-
-	printf("cpus=%d usec=%" PRIu64 "\n", r, (mcr_now_ns() - begin) / 1000);
-	return r < 0 ? 2 : 0;
-}
-
 int main(int argc, char **argv)
 {
-	const char *verb = argc > 1 ? argv[1] : "", *why = "";
-	int r = mcr_hierarchy_find(&h, &why);
+	const char *verb = argc > 1 ? argv[1] : "";
 
-	if (r < 0)
-		die(why, r);
 	if (argc == 3 && strcmp(verb, "room") == 0)
 		return room(argv[2]);
 	if (argc == 3 && strcmp(verb, "out") == 0)
 		return out(argv[2]);
 	if (argc == 4 && strcmp(verb, "in") == 0)
 		return in(argv[2], argv[3]);
-	if (argc <= 3 && strcmp(verb, "flush") == 0)
-		return flush(argv[2]);
 	return 2;
 }
