@@ -180,7 +180,9 @@ static enum held_event try_remove(struct manager *m, struct held *h, uint64_t no
 	e = look_at_parent(m, h);
 	if (e == HELD_EV_POPULATED || e == HELD_EV_GONE)
 		return e;
-	if (e == HELD_EV_DUE && others_are_below(m, h))
+	if (e != HELD_EV_DUE)
+		h->doubted = 0;
+	else if (others_are_below(m, h))
 		return HELD_EV_POPULATED;	/* cgroups were made below it: somebody uses it */
 	if (now > h->since_ns + h->hold_max_ns + REUSE_WAITS_MAX * m->config->reuse_grace_usec * MCR_NSEC_PER_USEC &&
 	    e != HELD_EV_DUE) {
